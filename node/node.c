@@ -197,6 +197,7 @@ static void copy_options(struct node *n, const struct node_options *o)
 	n->o.node_ip = copy(n, o->node_ip, "127.0.0.1");
 	n->o.node_ip_other = copy(n, o->node_ip_other, NULL);
 	n->o.node_external_ip = copy(n, o->node_external_ip, NULL);
+	n->o.cni_conf = copy(n, o->cni_conf, NULL);
 	n->o.labels = copy_list(n, o->labels, o->labels_count);
 	n->o.taints = copy_list(n, o->taints, o->taints_count);
 	n->o.container_runtime_endpoint = copy(n, o->container_runtime_endpoint, "");

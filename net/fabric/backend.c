@@ -31,25 +31,27 @@ int fabric_link_beneath(const char *iface, const struct ip *node_ip)
 	return iface ? (int)if_nametoindex(iface) : netlink_link_of(node_ip);
 }
 
-unsigned fabric_mtu_on(enum fabric_backend backend, enum ip_family f, int beneath)
+unsigned fabric_mtu_on(enum fabric_backend backend, unsigned given, enum ip_family f, int beneath)
 {
-	unsigned mtu = beneath ? netlink_link_mtu(beneath) : 0, head = head_bytes[backend][f];
+	unsigned links = beneath ? netlink_link_mtu(beneath) : 0, head = head_bytes[backend][f];
+	unsigned mtu = links && given ? given : links;
 	return mtu > head + MTU_MIN || !head ? mtu - head : 0;
 }
 
-static unsigned mtu_of(enum fabric_backend backend, const char *iface, const struct ip *ip)
+static unsigned mtu_of(enum fabric_backend backend, unsigned given, const char *iface, const struct ip *ip)
 {
-	return fabric_mtu_on(backend, ip->family, fabric_link_beneath(iface, ip));
+	return fabric_mtu_on(backend, given, ip->family, fabric_link_beneath(iface, ip));
 }
 
-unsigned fabric_pod_mtu(enum fabric_backend backend, const char *iface, const char *node_ip, const char *node_ip_other)
+unsigned fabric_pod_mtu(
+        enum fabric_backend backend, unsigned given, const char *iface, const char *node_ip, const char *node_ip_other)
 {
 	struct ip first, other;
 	if (!ip_parse(slice_of(node_ip), &first))
 		return 0;
-	unsigned mtu = mtu_of(backend, iface, &first);
+	unsigned mtu = mtu_of(backend, given, iface, &first);
 	if (!node_ip_other || !ip_parse(slice_of(node_ip_other), &other))
 		return mtu;
-	unsigned mtu_other = mtu_of(backend, iface, &other);
+	unsigned mtu_other = mtu_of(backend, given, iface, &other);
 	return mtu_other < mtu ? mtu_other : mtu;
 }

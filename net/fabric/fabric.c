@@ -26,8 +26,6 @@
 
 enum { RETRY_MS = 5000, REPAIR_MS = 15000 };
 
-static const uint16_t wireguard_ports[IP_FAMILIES] = {[IP_V4] = 51820, [IP_V6] = 51821};
-
 /* A table of masquerading, of each family that pods have. */
 struct masquerade {
 	struct nft_table *table;
@@ -297,11 +295,11 @@ static void add_tunnel(struct fabric *f, struct fabric_family *x, const struct f
 {
 	x->public_key = o->keys.public_key;
 	x->tunnel = wireguard_tunnel_new(&(struct wireguard_tunnel_options){.keys = o->keys,
-	        .keepalive_s = o->keepalive_s,
+	        .keepalive_s = x->conf.keepalive_s,
 	        .device = {.loop = f->loop,
 	                .netlink = f->netlink,
 	                .link = x->links.wireguard,
-	                .port = wireguard_ports[x->family],
+	                .port = x->conf.wireguard_ports[x->family],
 	                .pid_file = o->pid_files[x->family],
 	                .log_file = o->log_file,
 	                .changed = device_changed,
@@ -327,6 +325,7 @@ static void add_family(struct fabric *f, const struct ip *host, const struct ip_
 	*x = (struct fabric_family){.family = host->family,
 	        .backend = f->o.backend,
 	        .iface = f->o.iface,
+	        .conf = o->conf ? *o->conf : fabric_conf_default,
 	        .host = *host,
 	        .external = external_of(o, host),
 	        .cluster = *cluster,
@@ -379,6 +378,7 @@ struct fabric *fabric_new(const struct fabric_options *o)
 		log_error("fabric", "there is no pod network", "error=\"%s\"", err.msg);
 	add_families(f, o->cluster_cidr);
 	f->o.with_keys = NULL; /* borrowed until here */
+	f->o.conf = NULL;
 	if (!f->netlink)
 		return f;
 	uv_timer_start(&f->retry, try_again, REPAIR_MS, REPAIR_MS);

@@ -13,13 +13,12 @@
 #define K3X_NET_FABRIC_FABRIC_H
 
 #include "api/client/client.h"
-#include "net/fabric/backend.h"
+#include "net/fabric/conf.h"
 #include "net/fabric/wireguard/key.h"
 
 /* What WireGuard takes beside the others. */
 struct fabric_wireguard_options {
 	struct wireguard_keys keys;
-	uint16_t keepalive_s;     /* of all peers; 0: none */
 	const char *pid_files[2]; /* of wireguard-go, where it is the one that does it: of IPv4's device, of IPv6's */
 	const char *log_file;     /* of both */
 };
@@ -36,8 +35,9 @@ struct fabric_options {
 	const struct fabric_wireguard_options *with_keys; /* of FABRIC_WIREGUARD */
 	const char *cluster_cidr;                         /* "10.42.0.0/16,fd00:42::/56" */
 	bool masquerades_v6;
-	enum fabric_backend backend; /* not FABRIC_NONE */
-	const char *nft_path;        /* NULL: "nft" on PATH */
+	enum fabric_backend backend;    /* not FABRIC_NONE */
+	const struct fabric_conf *conf; /* NULL: fabric_conf_default */
+	const char *nft_path;           /* NULL: "nft" on PATH */
 };
 
 struct fabric;

@@ -3,7 +3,7 @@
 #define K3X_NET_FABRIC_FAMILY_STATE_INT_H
 
 #include "base/mem/map.h"
-#include "net/fabric/backend.h"
+#include "net/fabric/conf.h"
 #include "net/fabric/netlink.h"
 #include "net/fabric/peer.h"
 
@@ -25,6 +25,7 @@ struct fabric_family {
 	enum ip_family family;
 	enum fabric_backend backend;
 	const char *iface; /* NULL: the link that has the node's address */
+	struct fabric_conf conf;
 	struct fabric_links links;
 	struct ip host;     /* where this node is */
 	struct ip external; /* where the others reach it: `host`, unless it is behind an address translation */
@@ -37,6 +38,7 @@ struct fabric_family {
 	void *arg;
 	/* What is so. */
 	struct map peers;     /* of struct fabric_programmed, by name */
+	int beneath;          /* the link to other nodes */
 	int link;             /* routes go through it; 0: not there yet */
 	struct peer_end self; /* its network; and once the link is there, its end of it */
 	bool is_clean;

@@ -337,6 +337,36 @@ static bool address_of(const struct ifaddrs *i, struct ip *ret)
 	return true;
 }
 
+static unsigned netmask_bits(const struct ifaddrs *i, enum ip_family f)
+{
+	const void *sa = i->ifa_netmask;
+	unsigned bits = 0;
+	const unsigned char *mask = !sa          ? NULL
+	                            : f == IP_V6 ? ((const struct sockaddr_in6 *)sa)->sin6_addr.s6_addr
+	                                         : (const unsigned char *)&((const struct sockaddr_in *)sa)->sin_addr;
+	for (size_t b = 0; mask && b < ip_bytes(f); b++)
+		bits += (unsigned)__builtin_popcount(mask[b]);
+	return bits;
+}
+
+bool netlink_is_on_link(int link, const struct ip *address)
+{
+	struct ifaddrs *all = NULL;
+	struct ip_net n;
+	bool is_there = false;
+	if (getifaddrs(&all) != 0)
+		return false;
+	for (struct ifaddrs *i = all; i && !is_there; i = i->ifa_next) {
+		if (!address_of(i, &n.first) || n.first.family != address->family ||
+		        (int)if_nametoindex(i->ifa_name) != link)
+			continue;
+		n.bits = netmask_bits(i, n.first.family);
+		is_there = n.bits && ip_net_contains(&n, address);
+	}
+	freeifaddrs(all);
+	return is_there;
+}
+
 int netlink_link_of(const struct ip *address)
 {
 	struct ifaddrs *all = NULL;

@@ -3,7 +3,10 @@
  * asked.
  *
  *     route: pods' network via its first address      neighbour: that address -> hardware address
- *     forwarding entry: hardware address -> the node */
+ *     forwarding entry: hardware address -> the node
+ *
+ * With direct routing a node on the same link is reached by a plain route; the entries stay, for they cost nothing and
+ * the other one may have been told otherwise. */
 #include "net/fabric/way_int.h"
 
 #include "base/mem/arena.h"
@@ -12,7 +15,7 @@
 #include <net/if.h>
 #include <stdlib.h>
 
-enum { VNI = 1, PORT = 8472, STALE_MAX = 4096 };
+enum { STALE_MAX = 4096 };
 
 static bool has_end(const struct peer_end *p)
 {
@@ -25,11 +28,11 @@ static bool has_end(const struct peer_end *p)
 static int make_overlay(struct fabric_family *f, int beneath, struct err *err)
 {
 	struct netlink_vxlan have, want = {.name = f->links.vxlan,
-	                                   .vni = VNI,
-	                                   .port = PORT,
+	                                   .vni = f->conf.vni,
+	                                   .port = f->conf.vxlan_port,
 	                                   .link = beneath,
 	                                   .local = f->host,
-	                                   .mtu = fabric_mtu_on(FABRIC_VXLAN, f->family, beneath)};
+	                                   .mtu = fabric_mtu_on(FABRIC_VXLAN, f->conf.mtu, f->family, beneath)};
 	int index;
 	bool is_vxlan = netlink_vxlan_get(f->netlink, want.name, &have, &index);
 	bool is_right = is_vxlan && have.vni == want.vni && have.port == want.port && have.link == want.link &&
@@ -48,7 +51,7 @@ static int make_overlay(struct fabric_family *f, int beneath, struct err *err)
 	want.mac[0] = (unsigned char)((want.mac[0] & 0xfe) | 2); /* of one host, given by software */
 	memcpy(f->self.mac, want.mac, sizeof want.mac);
 	if (netlink_vxlan_add(f->netlink, &want, err) != 0)
-		return err_wrap(err, "%s (VNI %d, UDP port %d)", want.name, VNI, PORT);
+		return err_wrap(err, "%s (VNI %u, UDP port %d)", want.name, (unsigned)want.vni, want.port);
 	return 0;
 }
 
@@ -68,8 +71,7 @@ static int remove_link(struct fabric_family *f, struct err *err)
 {
 	struct netlink_vxlan have;
 	int index;
-	bool is_ours =
-	        netlink_vxlan_get(f->netlink, f->links.vxlan, &have, &index) && have.vni == VNI && have.port == PORT;
+	bool is_ours = netlink_vxlan_get(f->netlink, f->links.vxlan, &have, &index);
 	return is_ours ? netlink_link_del(f->netlink, index, err) : 0;
 }
 
@@ -77,6 +79,8 @@ static int remove_link(struct fabric_family *f, struct err *err)
 
 static struct netlink_route route(const struct fabric_family *f, const struct peer_end *p)
 {
+	if (f->conf.is_direct && netlink_is_on_link(f->beneath, &p->host))
+		return (struct netlink_route){.to = p->pods, .via = p->host, .link = f->beneath};
 	return (struct netlink_route){.to = p->pods, .via = p->pods.first, .link = f->link, .is_onlink = true};
 }
 
@@ -158,8 +162,8 @@ static int repair(struct fabric_family *f, bool removes_strangers, struct err *e
 static void write_end(const struct fabric_family *f, struct strbuf *out)
 {
 	const unsigned char *m = f->self.mac;
-	strbuf_addf(out, "{\"VNI\":%d,\"VtepMAC\":\"%02x:%02x:%02x:%02x:%02x:%02x\"}", VNI, m[0], m[1], m[2], m[3],
-	        m[4], m[5]);
+	strbuf_addf(out, "{\"VNI\":%u,\"VtepMAC\":\"%02x:%02x:%02x:%02x:%02x:%02x\"}", (unsigned)f->conf.vni, m[0],
+	        m[1], m[2], m[3], m[4], m[5]);
 }
 
 const struct fabric_way fabric_vxlan = {link_of, has_end, route, set, drop, repair, remove_link, write_end, "vxlan"};

@@ -25,7 +25,8 @@ static int link_of(struct fabric_family *f, int beneath, int *ret_link, struct e
 	f->self.key = f->public_key;
 	f->self.has_key = true;
 	if (netlink_route_set(f->netlink, &none, err) != 0 ||
-	        wireguard_tunnel_link(f->tunnel, fabric_mtu_on(FABRIC_WIREGUARD, f->family, beneath), &index, err) != 0)
+	        wireguard_tunnel_link(
+	                f->tunnel, fabric_mtu_on(FABRIC_WIREGUARD, f->conf.mtu, f->family, beneath), &index, err) != 0)
 		return err->code;
 	if (index && netlink_address_set(f->netlink, index, &f->self.pods.first, err) != 0)
 		return err->code;

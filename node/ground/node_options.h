@@ -35,6 +35,7 @@ struct node_options {
 	const char *cluster_cidr; /* not masqueraded */
 	bool has_own_network; /* somebody else (Calico, Cilium) writes the network configuration: no pods before that */
 	bool has_fabric;      /* the fabric masquerades what leaves the cluster, not the bridge plugin */
+	const char *cni_conf; /* text of the pods' network (a CNI conflist); NULL: the node's own */
 	unsigned pod_mtu;     /* 0: the bridge plugin's choice */
 	const char *cluster_dns, *cluster_domain; /* DNS: one or two addresses with a comma between */
 	const char *service_host;                 /* KUBERNETES_SERVICE_HOST until the service is known; may be NULL */

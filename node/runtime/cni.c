@@ -5,13 +5,17 @@
  * Pods reach each other and the node by their own addresses; what leaves the cluster is masqueraded by the fabric
  * (net/fabric/), or by the bridge plugin where there is none (ipMasq: everything but the pod network). The kernel
  * switches: forwarding, and iptables for bridged packets so that service rules see pods of one node too; both are
- * passed over where the kernel lacks them. */
+ * passed over where the kernel lacks them.
+ *
+ * Who brings a configuration of his own (--flannel-cni-conf) gets it written as it is, and for plugins that ask what
+ * this node's networks are (flannel's own) the file subnet.env as flannel writes it. */
 #include "node/runtime/cni.h"
 
 #include "base/check.h"
 #include "base/file/file_dirs.h"
 #include "base/json_lib.h"
 #include "base/hash.h"
+#include "base/ip.h"
 #include "base/log.h"
 #include "base/pki/pki.h"
 #include "node/ground/files.h"
@@ -64,6 +68,45 @@ struct strbuf cni_conf_text(const struct cni_network *n)
 	return b;
 }
 
+/* The bridge has the first address of the node's network. */
+static void write_subnet(struct strbuf *out, const char *infix, const struct ip_net *all, struct ip_net own)
+{
+	char text[IP_NET_TEXT_MAX], own_text[IP_TEXT_MAX];
+	own.first.bytes[ip_bytes(own.first.family) - 1] |= 1;
+	strbuf_addf(out, "FLANNEL_%sNETWORK=%s\nFLANNEL_%sSUBNET=%s/%u\n", infix, ip_net_write(all, text), infix,
+	        ip_write(&own.first, own_text), own.bits);
+}
+
+struct strbuf cni_subnet_env(const struct cni_network *n, const char *cluster_cidr)
+{
+	struct strbuf b = STRBUF_INIT;
+	struct ip_nets all, own;
+	struct err err = ERR_INIT;
+	if (ip_nets_parse(cluster_cidr, &all, &err) != 0 || ip_nets_parse(n->pod_cidr, &own, &err) != 0)
+		return b;
+	for (int f = 0; f < IP_FAMILIES; f++) {
+		const struct ip_net *a = ip_nets_of(&all, (enum ip_family)f), *o = ip_nets_of(&own, (enum ip_family)f);
+		if (a && o)
+			write_subnet(&b, f == IP_V6 ? "IPV6_" : "", a, *o);
+	}
+	if (n->mtu)
+		strbuf_addf(&b, "FLANNEL_MTU=%u\n", n->mtu);
+	strbuf_addf(&b, "FLANNEL_IPMASQ=%s\n", n->masquerades ? "true" : "false");
+	return b;
+}
+
+static int write_subnet_env(const struct node *n, const struct cni_network *network, struct arena *a, struct err *err)
+{
+	const char *dir =
+	        n->o.is_default_data_dir ? "/run/flannel" : arena_printf(a, "%s/agent/run/flannel", n->o.data_dir);
+	struct strbuf text = cni_subnet_env(network, n->o.cluster_cidr);
+	int rc = file_make_dirs(dir, 0755, err);
+	if (rc == 0)
+		rc = pki_file_write(arena_printf(a, "%s/subnet.env", dir), strbuf_slice(&text), 0644, err);
+	strbuf_release(&text);
+	return rc;
+}
+
 static void turn_on(const char *path)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -99,13 +142,19 @@ int cni_write(struct node *n, struct err *err)
 	        .addresses_dir = cni_addresses_dir(n, &a),
 	        .masquerades = !n->o.has_fabric,
 	        .mtu = n->o.pod_mtu};
-	struct strbuf text = cni_conf_text(&network);
+	struct strbuf text = STRBUF_INIT;
+	if (n->o.cni_conf)
+		strbuf_adds(&text, n->o.cni_conf);
+	else
+		text = cni_conf_text(&network);
 	const char *file = arena_printf(&a, "%s/10-k3x.conflist", dir);
 	int rc = file_make_dirs(dir, 0755, err);
 	if (rc == 0 && n->o.has_own_network)
 		unlink(file);
 	else if (rc == 0)
 		rc = pki_file_write(file, strbuf_slice(&text), 0644, err);
+	if (rc == 0 && n->o.cni_conf)
+		rc = write_subnet_env(n, &network, &a, err);
 	bridge_drop_strange_addresses(network.bridge, n->pod_cidr);
 	turn_on("/proc/sys/net/ipv4/ip_forward");
 	turn_on("/proc/sys/net/bridge/bridge-nf-call-iptables");

@@ -25,5 +25,8 @@ struct cni_network {
 	unsigned mtu; /* 0: the plugin's choice */
 };
 struct strbuf cni_conf_text(const struct cni_network *n);
+/* What flannel's own CNI plugin reads from /run/flannel/subnet.env: lines of NAME=VALUE. cluster_cidr: of the pods of
+ * all nodes, the families of pod_cidr among them. */
+struct strbuf cni_subnet_env(const struct cni_network *n, const char *cluster_cidr);
 
 #endif

@@ -21,7 +21,18 @@ for n in a1 a2; do
 	ip route add "$(external $n)/32" via "$(address $n)"
 done
 
-flags_of() { [ $backend = vxlan ] && case $1 in a*) echo "--node-external-ip $(external "$1")" ;; esac || echo "--node-ip $(address6 "$1")"; }
+# and their ends of the overlay are as a file says it.
+echo '{"Network": "10.42.0.0/16", "Backend": {"Type": "vxlan", "VNI": 7, "Port": 8473, "MTU": 1400, "DirectRouting": true}}' >"$T/net-conf.json"
+
+flags_of() {
+	if [ $backend = host-gw ]; then
+		echo "--node-ip $(address6 "$1")"
+	elif [ "$1" != s1 ]; then
+		echo "--node-external-ip $(external "$1") --flannel-conf $T/net-conf.json"
+	fi
+}
+way_of() { routes a1 | grep "^${1%.*}.0/24 "; }
+goes_by() { [ "$(way_of "$(ip_of other)" | grep -c "$1")" = 1 ]; }
 public_of() { field "node/$1" '{.metadata.annotations.flannel\.alpha\.coreos\.com/public-ip}'; }
 public_is() { [ "$(public_of "$1")" = "$2" ]; }
 for backend in vxlan host-gw; do
@@ -52,7 +63,7 @@ for backend in vxlan host-gw; do
 	check "$backend: a service leads there" wait_for 10 gets one "$service"
 	check_is "$backend: still seen as who it is" "$(ip_of one)" "$(who one "$service")"
 	mtu=$(in_pod one cat /sys/class/net/eth0/mtu)
-	check_is "$backend: the pods' packets fit" "$([ $backend = vxlan ] && echo 1450 || echo 1500)" "$mtu"
+	check_is "$backend: the pods' packets fit" "$([ $backend = vxlan ] && echo 1350 || echo 1500)" "$mtu"
 
 	# What leaves the cluster comes from the node.
 	python3 - $net.254 "$T/seen" <<-'PY' &
@@ -75,9 +86,12 @@ for backend in vxlan host-gw; do
 		check_has "vxlan: there the others reach it" "dst $(external a2)" "$(ip netns exec "${prefix}a1" bridge fdb show)"
 		k s1 annotate node a2 flannel.alpha.coreos.com/public-ip-overwrite="$(address a2)" >/dev/null
 		check "vxlan: unless an administrator says another" wait_for 10 public_is a2 "$(address a2)"
-		check "vxlan: and the way goes on" wait_for 10 pings one "$(ip_of other)"
+		check "vxlan: nodes on one link go around the overlay when they may" wait_for 10 goes_by "via $(address a2) dev eth0"
+		check "vxlan: and the way goes on" pings one "$(ip_of other)"
 		k s1 annotate node a2 flannel.alpha.coreos.com/public-ip-overwrite- >/dev/null
 		check "vxlan: which it may take back" wait_for 10 public_is a2 "$(external a2)"
+		check "vxlan: then it is the overlay again" wait_for 10 goes_by "dev k3xv.* onlink"
+		check_has "vxlan: of the file's number and port" "7 8473" "$(ip -n "${prefix}a1" -d link show type vxlan | sed -n 's/.*vxlan id \([0-9]*\) .* dstport \([0-9]*\) .*/\1 \2/p')"
 	fi
 	if [ $backend = host-gw ]; then
 		check_is "$backend: a pod's first address is of the first family" "IPv6 IPv4" "$(ips_of one | tr ' ' '\n' | sed 's/.*:.*/IPv6/; s/.*\..*/IPv4/' | paste -sd' ')"
@@ -112,13 +126,19 @@ for backend in vxlan host-gw; do
 		ip -n "${prefix}a1" route add 10.42.77.0/24 via $net.254 proto 171
 		ip -n "${prefix}a1" neigh add 10.42.77.0 lladdr 02:00:00:00:00:77 dev "$link" nud permanent
 		server_stop a1 KILL
+		sed 's/"mtu": 1350/"mtu": 1300/' "$T/a1/agent/etc/cni/net.d/10-k3x.conflist" >"$T/cni.json"
 		check "vxlan: without the agent pods go on" pings other "$(ip_of one)"
 		# shellcheck disable=SC2046
-		agent_start a1 $(flags_of a1) $(join_flags s1)
+		agent_start a1 $(flags_of a1) --flannel-cni-conf "$T/cni.json" $(join_flags s1)
 		check "vxlan: what an earlier run left goes" wait_for 20 bash -c "! ip -n ${prefix}a1 route show | grep -q 10.42.77"
 		check "vxlan: and its neighbour" wait_for 5 bash -c "! ip -n ${prefix}a1 neigh show dev $link | grep -q 10.42.77"
 		check_is "vxlan: the link stays what it was" "$mac" "$(mac_of)"
 		check "vxlan: the way is there" pings one "$(ip_of other)"
+		check "vxlan: the pods' network is as the file of somebody says" wait_for 10 cmp "$T/cni.json" "$T/a1/agent/etc/cni/net.d/10-k3x.conflist"
+		check_has "vxlan: flannel's plugin would find what it needs" "/24 FLANNEL_MTU=1350 FLANNEL_IPMASQ=false" "$(paste -sd' ' "$T/a1/agent/run/flannel/subnet.env")"
+		pod after a1
+		check "vxlan: a pod starts with it" wait_for 60 pod_runs after
+		check_is "vxlan: and has what it says" 1300 "$(in_pod after cat /sys/class/net/eth0/mtu)"
 		ip -n "${prefix}a2" link delete "$(ip -n "${prefix}a2" -o link show type vxlan | sed 's/^[0-9]*: \([^:@]*\).*/\1/')"
 	fi
 	server_stop a2 TERM

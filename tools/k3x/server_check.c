@@ -7,9 +7,9 @@
 #include "tools/k3x/system_names.h"
 #include "base/check.h"
 #include "base/wire/url.h"
-#include "net/fabric/fabric.h"
 #include "store/engine/sql/dsn.h"
 #include "tools/k3x/addons.h"
+#include "tools/k3x/flannel_settings.h"
 #include "tools/k3x/server_addresses.h"
 
 #include <stdlib.h>
@@ -72,14 +72,6 @@ static int check_mode(const struct server_settings *s, struct err *err)
 	long mode = strtol(s->write_kubeconfig_mode, &end, 8);
 	if (*end || end == s->write_kubeconfig_mode || mode < 0 || mode > 0777)
 		return bad(err, "write-kubeconfig-mode", s->write_kubeconfig_mode, "an octal mode like 600");
-	return 0;
-}
-
-static int check_backend(const struct server_settings *s, struct err *err)
-{
-	enum fabric_backend unused;
-	if (!fabric_backend_parse(s->flannel_backend, &unused))
-		return bad(err, "flannel-backend", s->flannel_backend, FABRIC_BACKENDS);
 	return 0;
 }
 
@@ -247,7 +239,7 @@ int server_check(struct server_settings *s, struct err *err)
 {
 	if (check_root(s, err) != 0 || check_port("https-listen-port", s->https_port, err) != 0 ||
 	        check_port("kubelet-port", s->kubelet_port, err) != 0 || check_port_range(s, err) != 0 ||
-	        check_mode(s, err) != 0 || check_backend(s, err) != 0 || check_addresses(s, err) != 0 ||
+	        check_mode(s, err) != 0 || check_addresses(s, err) != 0 || flannel_settings_load(s, err) != 0 ||
 	        check_node_names(s, err) != 0 || check_names(s, err) != 0 || check_joining(s, err) != 0 ||
 	        check_datastore(s, err) != 0 || check_encryption(s, err) != 0 ||
 	        snapshot_settings_check(&s->snapshots, err) != 0 || system_names_check(s->system_registry, err) != 0)

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/flags.h"
 #include "base/mem/arena.h"
+#include "net/fabric/conf.h"
 #include "net/proxy/arguments.h"
 #include "tools/snapshots/settings.h"
 
@@ -29,7 +30,11 @@ struct server_settings {
 	int64_t https_port;
 	const char *advertise_address;
 	struct flag_list tls_san;
-	const char *flannel_backend, *flannel_iface;
+	const char *flannel_backend, *flannel_iface, *flannel_conf, *flannel_cni_conf; /* the last two: files */
+	/* What flannel_settings_load() made of them for this node. */
+	enum fabric_backend fabric_backend;
+	struct fabric_conf fabric_conf;
+	const char *flannel_cni_text; /* NULL: the node writes its own */
 	bool flannel_ipv6_masq, flannel_external_ip;
 	/* As given, and what server_addresses.c made of them: "10.42.0.0/16,fd00:42::/56", the primary family first. */
 	struct flag_list cluster_cidrs, service_cidrs, cluster_dns_given;

@@ -3,6 +3,7 @@
 
 #include "api/server/join/words.h"
 #include "base/pki/pki.h"
+#include "tools/k3x/flannel_settings.h"
 #include "tools/k3x/server_addresses.h"
 
 #include <stdlib.h>
@@ -49,7 +50,9 @@ int agent_take_settings(struct server_settings *s, struct slice text, struct err
 	s->flannel_ipv6_masq = strcmp(c.settings.ipv6_masquerade, "true") == 0;
 	s->flannel_external_ip = strcmp(c.settings.external_ip, "true") == 0;
 	struct ip_list host = server_host_addresses();
-	return agent_addresses_complete(s, &host, err);
+	if (agent_addresses_complete(s, &host, err) != 0)
+		return err->code;
+	return flannel_settings_load(s, err);
 }
 
 bool agent_may_pass(const struct err *err)

@@ -18,20 +18,10 @@ struct fabric_part {
 	void *arg;
 };
 
-static enum fabric_backend backend_of(const struct server_settings *s)
-{
-	enum fabric_backend b = FABRIC_NONE;
-	fabric_backend_parse(s->flannel_backend, &b); /* server_check.c has looked at it */
-	return b;
-}
-
 static bool wanted(const struct server_settings *s)
 {
-	return !s->disable_agent && backend_of(s) != FABRIC_NONE;
+	return !s->disable_agent && s->fabric_backend != FABRIC_NONE;
 }
-
-/* k3s gives this to flannel: nodes behind an address translation stay reachable from outside of it. */
-enum { KEEPALIVE_S = 25 };
 
 static bool is_default(const struct server_settings *s)
 {
@@ -60,7 +50,6 @@ static int prepare_wireguard(struct server_settings *s, const struct fabric_opti
 {
 	struct arena *a = &s->arena;
 	const char *state = is_default(s) ? "/run/k3x" : arena_printf(a, "%s/agent/run", s->data_dir);
-	ret->keepalive_s = KEEPALIVE_S;
 	ret->log_file = arena_printf(a, "%s/agent/wireguard-go.log", s->data_dir);
 	ret->pid_files[IP_V4] = arena_printf(a, "%s/wireguard-%s.pid", state, o->wireguard);
 	ret->pid_files[IP_V6] = arena_printf(a, "%s/wireguard-%s.pid", state, o->wireguard_v6);
@@ -91,7 +80,8 @@ static void *start(const struct part_env *env, struct err *err)
 	        .with_keys = &with_keys,
 	        .masquerades_v6 = s->flannel_ipv6_masq,
 	        .cluster_cidr = s->cluster_cidr,
-	        .backend = backend_of(s)};
+	        .conf = &s->fabric_conf,
+	        .backend = s->fabric_backend};
 	name_links(s, &o);
 	if ((o.backend == FABRIC_WIREGUARD && prepare_wireguard(s, &o, &with_keys, err) != 0) ||
 	        open_clients(p, env, err) != 0) {

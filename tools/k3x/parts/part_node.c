@@ -101,8 +101,9 @@ static void *start(const struct part_env *env, struct err *err)
 	        .pods_max = (unsigned)s->max_pods,
 	        .resolv_conf = s->resolv_conf,
 	        .cluster_cidr = s->cluster_cidr,
-	        .has_own_network = strcmp(s->flannel_backend, "none") == 0,
-	        .has_fabric = strcmp(s->flannel_backend, "none") != 0,
+	        .has_own_network = s->fabric_backend == FABRIC_NONE,
+	        .has_fabric = s->fabric_backend != FABRIC_NONE,
+	        .cni_conf = s->flannel_cni_text,
 	        .cluster_dns = s->cluster_dns,
 	        .cluster_domain = s->cluster_domain,
 	        .kubelet_port = (int)s->kubelet_port,
@@ -110,13 +111,12 @@ static void *start(const struct part_env *env, struct err *err)
 	        .serving_key_file = server_file(s, "agent/serving-kubelet.key"),
 	        .client_ca_file = server_file(s, s->is_agent ? "agent/client-ca.crt" : "server/tls/client-ca.crt"),
 	};
-	enum fabric_backend backend = FABRIC_NONE;
 	if (!s->disable_network_policy) {
 		o.more_metrics = write_more_metrics;
 		o.more_metrics_arg = env->policies;
 	}
-	if (fabric_backend_parse(s->flannel_backend, &backend))
-		o.pod_mtu = fabric_pod_mtu(backend, s->flannel_iface, s->node_ip, s->node_ip_other);
+	o.pod_mtu =
+	        fabric_pod_mtu(s->fabric_backend, s->fabric_conf.mtu, s->flannel_iface, s->node_ip, s->node_ip_other);
 	if (part_client(env, PART_IS_KUBELET, &p->client, err) != 0) {
 		free(p);
 		return NULL;
