@@ -70,7 +70,7 @@ static int judge(const char *path)
 	int status = EXIT_UNREADABLE;
 	history_init(&h);
 	keep_notes(&a, folder, &notes);
-	if (history_load(&h, path, &err) == 0 && check_history(&h, &options, &report, &err) == 0 &&
+	if (history_read(&h, path, &err) == 0 && check_history(&h, &options, &report, &err) == 0 &&
 	        report_save(&h, &report, &notes, folder, &err) == 0) {
 		print_verdict(path, &report);
 		for (size_t i = 0; i < notes.count; i++)

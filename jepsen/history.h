@@ -197,7 +197,7 @@ int64_t history_get_int(const struct history *h, const char *name, int64_t fallb
 /* JSON lines. Loading refuses what is not a history with ERR_INVAL and the line; `h` must be empty. */
 void history_write(const struct history *h, struct strbuf *out);
 int history_save(const struct history *h, const char *path, struct err *err);
-int history_load(struct history *h, const char *path, struct err *err);
+int history_read(struct history *h, const char *path, struct err *err);
 int history_parse(struct history *h, struct slice text, struct err *err);
 
 /* ---- for checkers: invocations paired with their completions ---- */

@@ -399,7 +399,7 @@ static int slurp(FILE *f, const char *path, struct strbuf *text, struct err *err
 	return ferror(f) ? err_errno(err, errno, "read %s", path) : 0;
 }
 
-int history_load(struct history *h, const char *path, struct err *err)
+int history_read(struct history *h, const char *path, struct err *err)
 {
 	CLEANUP(cleanup_strbuf) struct strbuf text = STRBUF_INIT;
 	FILE *f = fopen(path, "r");

@@ -33,7 +33,7 @@ struct dns {
 	struct dns_options o;
 	struct zone *zone;
 	struct metrics *metrics;
-	struct cluster *cluster; /* NULL: not wanted */
+	struct dns_cluster *cluster; /* NULL: not wanted */
 	struct chain *chain;
 	struct web *web;
 	struct port ports[LISTENERS_MAX];
@@ -51,7 +51,7 @@ struct dns {
 static bool is_synced(void *arg)
 {
 	struct dns *d = arg;
-	return !d->cluster || cluster_is_synced(d->cluster);
+	return !d->cluster || dns_cluster_is_synced(d->cluster);
 }
 
 static bool is_healthy(void *arg)
@@ -157,9 +157,9 @@ static int serve(struct dns *d, struct conf *conf, struct err *err)
 		return err->code;
 	}
 	if (conf->wants_cluster && !d->cluster)
-		d->cluster = cluster_new(d->o.client, d->zone);
+		d->cluster = dns_cluster_new(d->o.client, d->zone);
 	if (conf->wants_pods)
-		cluster_want_pods(d->cluster);
+		dns_cluster_want_pods(d->cluster);
 	struct chain *old = d->chain;
 	d->chain = chain_new(&env, conf);
 	d->conf_hash = d->metrics->conf_hash = conf->hash;
@@ -233,7 +233,7 @@ static void close_parts(struct dns *d)
 	if (d->chain)
 		closing_hold(c), chain_close(d->chain, true, closing_part_done, c);
 	if (d->cluster)
-		closing_hold(c), cluster_close(d->cluster, closing_part_done, c);
+		closing_hold(c), dns_cluster_close(d->cluster, closing_part_done, c);
 	closing_hold(c), uv_close((uv_handle_t *)&d->reload, timer_closed);
 	closing_hold(c), uv_close((uv_handle_t *)&d->lame, timer_closed);
 	closing_part_done(c);

@@ -9,10 +9,8 @@
 #include <stddef.h>
 #include <string.h>
 
-const struct fabric_conf fabric_conf_default = {.vni = 1,
-        .vxlan_port = 8472,
-        .wireguard_ports = {[IP_V4] = 51820, [IP_V6] = 51821},
-        .keepalive_s = 25};
+const struct fabric_conf fabric_conf_default = {
+        .vni = 1, .vxlan_port = 8472, .wireguard_ports = {[IP_V4] = 51820, [IP_V6] = 51821}, .keepalive_s = 25};
 
 /* ---- the whole ---- */
 
@@ -55,7 +53,8 @@ static int is_as_the_cluster(struct reading *r, const char *name, enum ip_family
 	if (!json_is_boolean(v))
 		return bad(err, name, "true or false is wanted");
 	if (json_is_true(v) != (ip_nets_of(&r->cluster, f) != NULL))
-		return bad(err, name, "the cluster is otherwise: the families are those of --cluster-cidr of the servers");
+		return bad(
+		        err, name, "the cluster is otherwise: the families are those of --cluster-cidr of the servers");
 	return 0;
 }
 
@@ -108,9 +107,15 @@ struct row {
 	size_t at, bytes; /* in struct fabric_conf */
 	int64_t min, max;
 };
-#define OTHER(name, backends, read) {name, backends, read, 0, 0, 0, 0}
-#define NUMBER(name, backends, member, min, max)                                                                       \
-	{name, backends, NULL, offsetof(struct fabric_conf, member), sizeof((struct fabric_conf *)0)->member, min, max}
+#define OTHER(name, backends, read) \
+	{ \
+		name, backends, read, 0, 0, 0, 0 \
+	}
+#define NUMBER(name, backends, member, min, max) \
+	{ \
+		name, backends, NULL, offsetof(struct fabric_conf, member), sizeof((struct fabric_conf *)0)->member, \
+		        min, max \
+	}
 
 static const struct row whole[] = {OTHER("Network", OF_ALL, network_v4), OTHER("IPv6Network", OF_ALL, network_v6),
         OTHER("EnableIPv4", OF_ALL, has_v4), OTHER("EnableIPv6", OF_ALL, has_v6)};
@@ -183,8 +188,9 @@ int fabric_conf_parse(struct slice text, const char *cluster_cidr, enum fabric_b
 	if (!v || ip_nets_parse(cluster_cidr, &r.cluster, err) != 0)
 		return err->code;
 	if (!json_is_object(v))
-		return err_set(err, ERR_INVAL, "an object is wanted, like {\"Network\": \"10.42.0.0/16\", \"Backend\": "
-		                               "{\"Type\": \"vxlan\"}}");
+		return err_set(err, ERR_INVAL,
+		        "an object is wanted, like {\"Network\": \"10.42.0.0/16\", \"Backend\": "
+		        "{\"Type\": \"vxlan\"}}");
 	const json_t *of_backend = json_object_get(v, "Backend");
 	if (of_backend && read_backend(&r, of_backend, err) != 0)
 		return err_wrap(err, "Backend");

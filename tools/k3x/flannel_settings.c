@@ -14,7 +14,8 @@ static int load(struct server_settings *s, const char *flag, const char *path,
 	char *text = NULL;
 	size_t len = 0;
 	int rc = s->fabric_backend == FABRIC_NONE
-	                 ? err_set(err, ERR_INVAL, "with the servers' --flannel-backend=none the pod network is another's")
+	                 ? err_set(err, ERR_INVAL,
+	                           "with the servers' --flannel-backend=none the pod network is another's")
 	                 : pki_file_read(path, &text, &len, err);
 	if (rc == 0)
 		rc = read(s, (struct slice){text, len}, err);
@@ -35,7 +36,8 @@ static int read_cni(struct server_settings *s, struct slice text, struct err *er
 		return err->code;
 	if (!json_lib_get_str(v, "name").len || !json_lib_get_str(v, "cniVersion").len ||
 	        !json_array_size(json_object_get(v, "plugins")))
-		return err_set(err, ERR_INVAL, "it is no CNI configuration list: cniVersion, name and plugins are wanted");
+		return err_set(
+		        err, ERR_INVAL, "it is no CNI configuration list: cniVersion, name and plugins are wanted");
 	s->flannel_cni_text = arena_memdup(&s->arena, text.ptr, text.len + 1);
 	return 0;
 }
@@ -45,7 +47,8 @@ int flannel_settings_load(struct server_settings *s, struct err *err)
 	s->fabric_conf = fabric_conf_default;
 	s->flannel_cni_text = NULL;
 	if (!fabric_backend_parse(s->flannel_backend, &s->fabric_backend))
-		return err_set(err, ERR_INVAL, "--flannel-backend %s: %s is wanted", s->flannel_backend, FABRIC_BACKENDS);
+		return err_set(
+		        err, ERR_INVAL, "--flannel-backend %s: %s is wanted", s->flannel_backend, FABRIC_BACKENDS);
 	if (s->flannel_cni_conf && load(s, "flannel-cni-conf", s->flannel_cni_conf, read_cni, err) != 0)
 		return err->code;
 	return s->flannel_conf ? load(s, "flannel-conf", s->flannel_conf, read_conf, err) : 0;

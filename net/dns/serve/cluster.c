@@ -12,12 +12,12 @@
 #include <stdlib.h>
 
 struct followed {
-	struct cluster *cluster;
+	struct dns_cluster *cluster;
 	enum zone_kind kind;
 	struct informer *informer; /* NULL: not followed */
 };
 
-struct cluster {
+struct dns_cluster {
 	struct client *client;
 	struct zone *zone;
 	struct followed followed[ZONE_KINDS];
@@ -58,7 +58,7 @@ static void deleted(void *arg, struct informer_object *o)
 static void synced(void *arg)
 {
 	struct followed *f = arg;
-	struct cluster *c = f->cluster;
+	struct dns_cluster *c = f->cluster;
 	bool all = true;
 	log_info("dns", "objects are known", "path=%s count=%zu", kinds[f->kind].path, zone_count(c->zone, f->kind));
 	malloc_trim(0); /* what the first stream took for a moment */
@@ -67,7 +67,7 @@ static void synced(void *arg)
 	c->was_synced |= all;
 }
 
-static void follow(struct cluster *c, enum zone_kind kind)
+static void follow(struct dns_cluster *c, enum zone_kind kind)
 {
 	struct followed *f = &c->followed[kind];
 	struct informer_options o = {.client = c->client,
@@ -83,9 +83,9 @@ static void follow(struct cluster *c, enum zone_kind kind)
 	f->informer = informer_new(&o);
 }
 
-struct cluster *cluster_new(struct client *client, struct zone *zone)
+struct dns_cluster *dns_cluster_new(struct client *client, struct zone *zone)
 {
-	struct cluster *c = xcalloc(1, sizeof *c);
+	struct dns_cluster *c = xcalloc(1, sizeof *c);
 	c->client = client;
 	c->zone = zone;
 	follow(c, ZONE_NAMESPACE);
@@ -94,20 +94,20 @@ struct cluster *cluster_new(struct client *client, struct zone *zone)
 	return c;
 }
 
-void cluster_want_pods(struct cluster *c)
+void dns_cluster_want_pods(struct dns_cluster *c)
 {
 	if (!c->followed[ZONE_POD].informer)
 		follow(c, ZONE_POD);
 }
 
-bool cluster_is_synced(const struct cluster *c)
+bool dns_cluster_is_synced(const struct dns_cluster *c)
 {
 	return c->was_synced;
 }
 
 static void all_closed(struct closing *x)
 {
-	struct cluster *c = CONTAINER_OF(x, struct cluster, closing);
+	struct dns_cluster *c = CONTAINER_OF(x, struct dns_cluster, closing);
 	void (*closed)(void *) = c->closed;
 	void *arg = c->closed_arg;
 	free(c);
@@ -115,7 +115,7 @@ static void all_closed(struct closing *x)
 		closed(arg);
 }
 
-void cluster_close(struct cluster *c, void (*closed)(void *arg), void *arg)
+void dns_cluster_close(struct dns_cluster *c, void (*closed)(void *arg), void *arg)
 {
 	c->closed = closed;
 	c->closed_arg = arg;

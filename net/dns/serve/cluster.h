@@ -5,14 +5,14 @@
 
 #include "api/client/client.h"
 
-struct cluster;
+struct dns_cluster;
 struct zone;
 
-struct cluster *cluster_new(struct client *client, struct zone *zone);
+struct dns_cluster *dns_cluster_new(struct client *client, struct zone *zone);
 /* Pods are followed from now on. */
-void cluster_want_pods(struct cluster *c);
+void dns_cluster_want_pods(struct dns_cluster *c);
 /* Is all that is followed known? Stays true once it was. */
-bool cluster_is_synced(const struct cluster *c);
-void cluster_close(struct cluster *c, void (*closed)(void *arg), void *arg);
+bool dns_cluster_is_synced(const struct dns_cluster *c);
+void dns_cluster_close(struct dns_cluster *c, void (*closed)(void *arg), void *arg);
 
 #endif

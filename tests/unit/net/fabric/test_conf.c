@@ -12,16 +12,17 @@ static void what_the_file_says_is_so(void **state)
 	struct fabric_conf c;
 	assert_int_equal(fabric_conf_parse(SLICE("{}"), cluster, &backend, &c, &err), 0);
 	assert_memory_equal(&c, &fabric_conf_default, sizeof c);
-	assert_int_equal(fabric_conf_parse(
-	                         SLICE("{\"Network\":\"10.42.0.0/16\",\"EnableIPv4\":true,\"EnableIPv6\":true,"
-	                               "\"IPv6Network\":\"fd00:42::/56\",\"Backend\":{\"VNI\":4096,\"Type\":\"vxlan\","
-	                               "\"Port\":4789,\"DirectRouting\":true,\"MTU\":9000}}"),
-	                         cluster, &backend, &c, &err),
+	assert_int_equal(
+	        fabric_conf_parse(SLICE("{\"Network\":\"10.42.0.0/16\",\"EnableIPv4\":true,\"EnableIPv6\":true,"
+	                                "\"IPv6Network\":\"fd00:42::/56\",\"Backend\":{\"VNI\":4096,\"Type\":\"vxlan\","
+	                                "\"Port\":4789,\"DirectRouting\":true,\"MTU\":9000}}"),
+	                cluster, &backend, &c, &err),
 	        0);
 	assert_true(c.vni == 4096 && c.vxlan_port == 4789 && c.is_direct && c.mtu == 9000);
-	assert_int_equal(fabric_conf_parse(SLICE("{\"Backend\":{\"PersistentKeepaliveInterval\":0,\"ListenPort\":1000,"
-	                                         "\"ListenPortV6\":1001,\"Mode\":\"separate\",\"Type\":\"wireguard\"}}"),
-	                         cluster, &backend, &c, &err),
+	assert_int_equal(
+	        fabric_conf_parse(SLICE("{\"Backend\":{\"PersistentKeepaliveInterval\":0,\"ListenPort\":1000,"
+	                                "\"ListenPortV6\":1001,\"Mode\":\"separate\",\"Type\":\"wireguard\"}}"),
+	                cluster, &backend, &c, &err),
 	        0);
 	assert_int_equal(backend, FABRIC_WIREGUARD);
 	assert_true(c.wireguard_ports[IP_V4] == 1000 && c.wireguard_ports[IP_V6] == 1001 && c.keepalive_s == 0);
