@@ -1,52 +1,11 @@
 /* Validation of pods and pod templates (upstream: pkg/apis/core/validation). See validate.h. */
 #include "api/machinery/rules/pod/pod.h"
 #include "api/machinery/rules/checks.h"
+#include "api/machinery/rules/pod/volume_sources.h"
 
 #include "api/machinery/codec/quantity.h"
 
 /* ---- volumes ---- */
-
-static const char volume_sources[] = "hostPath,emptyDir,gcePersistentDisk,awsElasticBlockStore,gitRepo,secret,nfs,"
-                                     "iscsi,glusterfs,persistentVolumeClaim,rbd,flexVolume,"
-                                     "cinder,cephfs,flocker,downwardAPI,fc,azureFile,configMap,vsphereVolume,quobyte,"
-                                     "azureDisk,photonPersistentDisk,projected,portworxVolume,"
-                                     "scaleIO,storageos,csi,ephemeral,image";
-
-static int count_sources(const struct json *v)
-{
-	int n = 0;
-	JSON_FOREACH (it, v) {
-		struct slice rest = slice_of(volume_sources);
-		while (rest.ptr)
-			n += slice_eq(slice_cut(&rest, ','), it->key);
-	}
-	return n;
-}
-
-static bool goes_up(struct slice path)
-{
-	struct slice rest = path;
-	while (rest.ptr)
-		if (slice_is(slice_cut(&rest, '/'), ".."))
-			return true;
-	return false;
-}
-
-static void check_volume_source(struct field_errors *e, const char *base, const struct json *v)
-{
-	struct json *host = json_get(v, "hostPath");
-	if (host && !json_get_str(host, "path").len)
-		bad_required(e, at(e, "%s.hostPath.path", base), "");
-	if (host && goes_up(json_get_str(host, "path")))
-		bad_value(e, at(e, "%s.hostPath.path", base), json_get_str(host, "path"), "must not contain '..'");
-	if (json_get(v, "secret") && !json_get_str(json_get(v, "secret"), "secretName").len)
-		bad_required(e, at(e, "%s.secret.secretName", base), "");
-	if (json_get(v, "configMap") && !json_get_str(json_get(v, "configMap"), "name").len)
-		bad_required(e, at(e, "%s.configMap.name", base), "");
-	if (json_get(v, "persistentVolumeClaim") &&
-	        !json_get_str(json_get(v, "persistentVolumeClaim"), "claimName").len)
-		bad_required(e, at(e, "%s.persistentVolumeClaim.claimName", base), "");
-}
 
 /* Adds the names of the volumes to `names`. */
 static void check_volumes(struct field_errors *e, const char *base, const struct json *volumes, struct name_set *names)
@@ -56,7 +15,6 @@ static void check_volumes(struct field_errors *e, const char *base, const struct
 	JSON_FOREACH (v, volumes) {
 		const char *here = at(e, "%s.volumes[%d]", base, i++);
 		struct slice name = json_get_str(v, "name");
-		int sources = count_sources(v);
 		const char *bad = name.len ? validate_dns1123_label(name) : NULL;
 		if (!name.len)
 			bad_required(e, at(e, "%s.name", here), "");
@@ -65,11 +23,7 @@ static void check_volumes(struct field_errors *e, const char *base, const struct
 		if (name.len && !name_set_add(&own, name))
 			bad_duplicate(e, at(e, "%s.name", here), name);
 		name_set_add(names, name);
-		if (sources == 0)
-			bad_required(e, here, "must specify a volume type");
-		if (sources > 1)
-			bad_forbidden(e, here, "may not specify more than 1 volume type");
-		check_volume_source(e, here, v);
+		validate_volume_source(e, here, v);
 	}
 	name_set_release(&own);
 }
@@ -99,6 +53,15 @@ static void check_propagation(
 		bad_forbidden(e, field, "Bidirectional mount propagation is available only to privileged containers");
 }
 
+/* Upstream names the list here, not the mount. */
+static void check_sub_path(struct field_errors *e, const char *base, const struct json *m, const char *name)
+{
+	struct slice path = json_get_str(m, name);
+	const char *bad = path_not_descending(path);
+	if (bad)
+		bad_value(e, at(e, "%s.volumeMounts.%s", base, name), path, bad);
+}
+
 static void check_mounts(
         struct field_errors *e, const char *base, const struct json *container, const struct name_set *volumes)
 {
@@ -116,8 +79,8 @@ static void check_mounts(
 			bad_required(e, at(e, "%s.mountPath", here), "");
 		if (path.len && !name_set_add(&paths, path))
 			bad_value(e, at(e, "%s.mountPath", here), path, "must be unique");
-		if (goes_up(json_get_str(m, "subPath")))
-			bad_value(e, at(e, "%s.subPath", here), json_get_str(m, "subPath"), "must not contain '..'");
+		check_sub_path(e, base, m, "subPath");
+		check_sub_path(e, base, m, "subPathExpr");
 		if (json_get_str(m, "subPath").len && json_get_str(m, "subPathExpr").len)
 			bad_value(e, at(e, "%s.subPathExpr", here), json_get_str(m, "subPathExpr"),
 			        "subPathExpr and subPath are mutually exclusive");
