@@ -210,22 +210,6 @@ static void check_containers(
 
 /* ---- the rest of a spec ---- */
 
-static void check_tolerations(struct field_errors *e, const char *base, const struct json *spec)
-{
-	int i = 0;
-	JSON_FOREACH (t, json_get(spec, "tolerations")) {
-		const char *here = at(e, "%s.tolerations[%d]", base, i++);
-		struct slice op = json_get_str(t, "operator"), effect = json_get_str(t, "effect");
-		check_choice(e, at(e, "%s.operator", here), op, "Equal,Exists", false);
-		check_choice(e, at(e, "%s.effect", here), effect, "NoSchedule,PreferNoSchedule,NoExecute", false);
-		if (slice_is(op, "Exists") && json_get_str(t, "value").len)
-			bad_value(e, at(e, "%s.operator", here), op, "value must be empty when `operator` is 'Exists'");
-		if (json_get(t, "tolerationSeconds") && !slice_is(effect, "NoExecute"))
-			bad_value(e, at(e, "%s.effect", here), effect,
-			        "effect must be 'NoExecute' when `tolerationSeconds` is set");
-	}
-}
-
 /* What a resolver takes. */
 static void check_dns(struct field_errors *e, const char *base, const struct json *spec)
 {
@@ -259,7 +243,7 @@ static void check_spec(struct field_errors *e, const char *base, const struct js
 	check_choice(e, at(e, "%s.dnsPolicy", base), json_get_str(spec, "dnsPolicy"),
 	        "ClusterFirst,ClusterFirstWithHostNet,Default,None", true);
 	check_labels(e, at(e, "%s.nodeSelector", base), json_get(spec, "nodeSelector"));
-	check_tolerations(e, base, spec);
+	validate_pod_scheduling(e, base, spec);
 	struct json *deadline = json_get(spec, "activeDeadlineSeconds");
 	if (deadline && json_int(deadline, 1) < 1)
 		bad_number(e, at(e, "%s.activeDeadlineSeconds", base), json_int(deadline, 0),
