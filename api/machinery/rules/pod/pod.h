@@ -28,6 +28,7 @@ void validate_resize_policy(struct field_errors *e, const char *field, const str
 /* What holds for containers of all kinds. `volumes`: names that may be mounted. */
 void validate_container(
         struct field_errors *e, const char *field, const struct json *container, const struct name_set *volumes);
+void validate_env(struct field_errors *e, const char *field, const struct json *container);
 void validate_probes(struct field_errors *e, const char *field, const struct json *container);
 /* Hooks and the restart policy of a container: an init container has those only when it stays. */
 void validate_container_life(

@@ -50,8 +50,8 @@ static void check_expression(struct field_errors *e, const char *here, const str
 	const struct json *values = json_get(x, "values");
 	if (slice_is(op, "In") || slice_is(op, "NotIn")) {
 		if (!count_of(values))
-			bad_required(e, at(e, "%s.values", here),
-			        "must be specified when `operator` is 'In' or 'NotIn'");
+			bad_required(
+			        e, at(e, "%s.values", here), "must be specified when `operator` is 'In' or 'NotIn'");
 	} else if (slice_is(op, "Exists") || slice_is(op, "DoesNotExist")) {
 		if (count_of(values))
 			bad_forbidden(e, at(e, "%s.values", here),
@@ -211,7 +211,8 @@ static void check_match_keys(struct field_errors *e, const char *here, const str
 	const struct json *keys = json_get(c, "matchLabelKeys"), *selector = json_get(c, "labelSelector");
 	int i = 0;
 	if (count_of(keys) && !json_is(selector, JSON_OBJECT))
-		bad_forbidden(e, at(e, "%s.matchLabelKeys", here), "must not be specified when labelSelector is not set");
+		bad_forbidden(
+		        e, at(e, "%s.matchLabelKeys", here), "must not be specified when labelSelector is not set");
 	JSON_FOREACH (it, keys) {
 		const char *field = at(e, "%s.matchLabelKeys[%d]", here, i++);
 		bool taken = json_get_slice(json_get(selector, "matchLabels"), json_str(it)) != NULL;
@@ -240,10 +241,9 @@ static void check_spread_constraint(
 	if (!name_set_add(pairs, slice_of(pair)))
 		bad_duplicate(e, at(e, "%s.{topologyKey, whenUnsatisfiable}", here), slice_of(pair));
 	check_min_domains(e, here, c);
-	check_choice(e, at(e, "%s.nodeAffinityPolicy", here), json_get_str(c, "nodeAffinityPolicy"), "Honor,Ignore",
-	        false);
 	check_choice(
-	        e, at(e, "%s.nodeTaintsPolicy", here), json_get_str(c, "nodeTaintsPolicy"), "Honor,Ignore", false);
+	        e, at(e, "%s.nodeAffinityPolicy", here), json_get_str(c, "nodeAffinityPolicy"), "Honor,Ignore", false);
+	check_choice(e, at(e, "%s.nodeTaintsPolicy", here), json_get_str(c, "nodeTaintsPolicy"), "Honor,Ignore", false);
 	check_match_keys(e, here, c);
 	check_selector(e, at(e, "%s.labelSelector", here), json_get(c, "labelSelector"));
 }
@@ -264,8 +264,8 @@ static void check_gates(struct field_errors *e, const char *base, const struct j
 	struct name_set names = {MAP_INIT};
 	int i = 0, j = 0;
 	JSON_FOREACH (it, json_get(spec, "readinessGates"))
-		check_label_key(e, at(e, "%s.readinessGates[%d].conditionType", base, i++),
-		        json_get_str(it, "conditionType"));
+		check_label_key(
+		        e, at(e, "%s.readinessGates[%d].conditionType", base, i++), json_get_str(it, "conditionType"));
 	JSON_FOREACH (it, json_get(spec, "schedulingGates")) {
 		const char *here = at(e, "%s.schedulingGates[%d]", base, j++);
 		struct slice name = json_get_str(it, "name");

@@ -4,6 +4,8 @@
 #include "api/machinery/rules/pod/volume_sources.h"
 
 #include "api/machinery/codec/quantity.h"
+#include "base/check.h"
+#include "base/ip.h"
 
 /* ---- volumes ---- */
 
@@ -112,27 +114,19 @@ static void check_ports(struct field_errors *e, const char *base, const struct j
 	name_set_release(&names);
 }
 
-static void check_env(struct field_errors *e, const char *base, const struct json *container)
+/* One port of the host for one container. Init containers run one by one, so each is looked at alone. */
+static void take_host_ports(
+        struct field_errors *e, const char *base, const struct json *container, struct name_set *taken)
 {
 	int i = 0;
-	JSON_FOREACH (v, json_get(container, "env")) {
-		const char *here = at(e, "%s.env[%d]", base, i++);
-		struct slice name = json_get_str(v, "name");
-		struct json *from = json_get(v, "valueFrom");
-		if (!name.len)
-			bad_required(e, at(e, "%s.name", here), "");
-		else if (memchr(name.ptr, '=', name.len))
-			bad_value(e, at(e, "%s.name", here), name,
-			        "a valid environment variable name must consist only of printable ASCII characters "
-			        "other than '='");
-		if (from && json_get_str(v, "value").len)
-			bad_value(e, at(e, "%s.valueFrom", here), SLICE(""),
-			        "may not be specified when `value` is not empty");
-		if (from && from->count != 1)
-			bad_value(e, at(e, "%s.valueFrom", here), SLICE(""),
-			        from->count ? "may not have more than one field specified at a time"
-			                    : "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` "
-			                      "or `secretKeyRef`");
+	JSON_FOREACH (p, json_get(container, "ports")) {
+		int64_t port = json_get_int(p, "hostPort", 0);
+		const char *text = port ? at(e, "%.*s/%.*s/%lld", SLICE_FMT(json_get_str(p, "protocol")),
+		                                  SLICE_FMT(json_get_str(p, "hostIP")), (long long)port)
+		                        : NULL;
+		if (text && !name_set_add(taken, slice_of(text)))
+			bad_duplicate(e, at(e, "%s.ports[%d].hostPort", base, i), slice_of(text));
+		i++;
 	}
 }
 
@@ -177,7 +171,7 @@ void validate_container(struct field_errors *e, const char *here, const struct j
 	check_choice(e, at(e, "%s.terminationMessagePolicy", here), json_get_str(c, "terminationMessagePolicy"),
 	        "FallbackToLogsOnError,File", false);
 	check_ports(e, here, c);
-	check_env(e, here, c);
+	validate_env(e, here, c);
 	check_mounts(e, here, c, volumes);
 	check_resources(e, here, c);
 	validate_probes(e, here, c);
@@ -189,7 +183,7 @@ static void check_containers(
 {
 	static const char *const lists[] = {"initContainers", "containers"};
 	struct json *main_list = json_get(spec, "containers");
-	struct name_set names = {MAP_INIT};
+	struct name_set names = {MAP_INIT}, ports = {MAP_INIT};
 	if (!main_list || !main_list->first)
 		bad_required(e, at(e, "%s.containers", base), "");
 	for (size_t k = 0; k < 2; k++) {
@@ -203,9 +197,13 @@ static void check_containers(
 			validate_resize_policy(e, here, c, k == 0, json_get_str(spec, "restartPolicy"));
 			if (name.len && !name_set_add(&names, name))
 				bad_duplicate(e, at(e, "%s.name", here), name);
+			take_host_ports(e, here, c, &ports);
+			if (k == 0)
+				name_set_release(&ports);
 		}
 	}
 	name_set_release(&names);
+	name_set_release(&ports);
 }
 
 /* ---- the rest of a spec ---- */
@@ -233,6 +231,48 @@ static void check_dns(struct field_errors *e, const char *base, const struct jso
 	}
 }
 
+static void check_host_aliases(struct field_errors *e, const char *base, const struct json *spec)
+{
+	int i = 0;
+	JSON_FOREACH (it, json_get(spec, "hostAliases")) {
+		const char *here = at(e, "%s.hostAliases[%d]", base, i++);
+		struct slice address = json_get_str(it, "ip");
+		struct ip ip;
+		int j = 0;
+		if (!ip_parse(address, &ip))
+			bad_value(e, at(e, "%s.ip", here), address,
+			        "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)");
+		JSON_FOREACH (name, json_get(it, "hostnames")) {
+			const char *bad = validate_dns1123_subdomain(json_str(name));
+			if (bad)
+				bad_value(e, at(e, "%s.hostnames[%d]", here, j), json_str(name), bad);
+			j++;
+		}
+	}
+}
+
+/* Names by which the pod is known, and of what it asks for. */
+static void check_names(struct field_errors *e, const char *base, const struct json *spec)
+{
+	static const struct {
+		const char *field;
+		const char *(*check)(struct slice name);
+	} names[] = {
+	        {"hostname", validate_dns1123_label},
+	        {"subdomain", validate_dns1123_label},
+	        {"serviceAccountName", validate_dns1123_subdomain},
+	        {"nodeName", validate_dns1123_subdomain},
+	        {"priorityClassName", validate_dns1123_subdomain},
+	        {"runtimeClassName", validate_dns1123_subdomain},
+	};
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
+		struct slice name = json_get_str(spec, names[i].field);
+		const char *bad = name.len ? names[i].check(name) : NULL;
+		if (bad)
+			bad_value(e, at(e, "%s.%s", base, names[i].field), name, bad);
+	}
+}
+
 /* `volumes` holds the names of volumes that the spec does not list and may mount all the same. */
 static void check_spec(struct field_errors *e, const char *base, const struct json *spec, struct name_set *volumes)
 {
@@ -245,17 +285,14 @@ static void check_spec(struct field_errors *e, const char *base, const struct js
 	check_labels(e, at(e, "%s.nodeSelector", base), json_get(spec, "nodeSelector"));
 	validate_pod_scheduling(e, base, spec);
 	struct json *deadline = json_get(spec, "activeDeadlineSeconds");
-	if (deadline && json_int(deadline, 1) < 1)
+	if (deadline && (json_int(deadline, 1) < 1 || json_int(deadline, 1) > INT32_MAX))
 		bad_number(e, at(e, "%s.activeDeadlineSeconds", base), json_int(deadline, 0),
 		        "must be between 1 and 2147483647, inclusive");
 	check_non_negative(
 	        e, at(e, "%s.terminationGracePeriodSeconds", base), json_get(spec, "terminationGracePeriodSeconds"));
 	validate_pod_context(e, base, spec);
-	struct slice host = json_get_str(spec, "hostname"), account = json_get_str(spec, "serviceAccountName");
-	if (host.len && validate_dns1123_label(host))
-		bad_value(e, at(e, "%s.hostname", base), host, validate_dns1123_label(host));
-	if (account.len && validate_dns1123_subdomain(account))
-		bad_value(e, at(e, "%s.serviceAccountName", base), account, validate_dns1123_subdomain(account));
+	check_names(e, base, spec);
+	check_host_aliases(e, base, spec);
 	check_dns(e, base, spec);
 }
 
@@ -371,6 +408,9 @@ void validate_pod(struct field_errors *e, const struct json *object, const struc
 	struct name_set volumes = {MAP_INIT};
 	check_spec(e, "spec", json_get(object, "spec"), &volumes);
 	name_set_release(&volumes);
+	const struct json *spec = json_get(object, "spec"), *gates = json_get(spec, "schedulingGates");
+	if (!old && gates && gates->first && json_get_str(spec, "nodeName").len)
+		bad_forbidden(e, "spec.nodeName", "cannot be set until all schedulingGates have been cleared");
 	if (old)
 		validate_pod_update(e, object, old);
 	else if (has_ephemeral(json_get(object, "spec")))

@@ -78,11 +78,14 @@ static bool split_subscript(struct slice path, struct slice *ret_before, struct 
 	return before > 0;
 }
 
-static void check_subscript(struct field_errors *e, const char *field, struct slice before, struct slice key)
+static void check_subscript(
+        struct field_errors *e, const char *field, struct slice path, struct slice before, struct slice key)
 {
 	bool is_label = slice_is(before, labels);
 	if (!is_label && !slice_is(before, annotations)) {
-		bad_value(e, field, before, "does not support subscript");
+		bad_value(e, at(e, "%s.fieldPath", field), path,
+		        at(e, "error converting fieldPath: field label does not support subscript: %.*s",
+		                SLICE_FMT(path)));
 		return;
 	}
 	const char *bad = check_qualified_name(is_label ? key : slice_lower(e->arena, key));
@@ -92,11 +95,17 @@ static void check_subscript(struct field_errors *e, const char *field, struct sl
 
 void validate_field_ref(struct field_errors *e, const char *field, const struct json *ref, const char *allowed)
 {
+	static const char *const known[] = {annotations, labels, "metadata.name", "metadata.namespace", "metadata.uid",
+	        "spec.host", "spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName",
+	        "status.hostIP", "status.hostIPs", "status.phase", "status.podIP", "status.podIPs"};
 	struct slice path = json_get_str(ref, "fieldPath"), before, key;
 	if (!path.len)
 		bad_required(e, at(e, "%s.fieldPath", field), "");
 	else if (split_subscript(path, &before, &key))
-		check_subscript(e, field, before, key);
+		check_subscript(e, field, path, before, key);
+	else if (!slice_is_any(path, known, COUNT_OF(known)))
+		bad_value(e, at(e, "%s.fieldPath", field), path,
+		        at(e, "error converting fieldPath: field label not supported: %.*s", SLICE_FMT(path)));
 	else
 		check_choice(e, at(e, "%s.fieldPath", field), path, allowed, true);
 }
@@ -430,8 +439,8 @@ static void check_flocker(struct field_errors *e, const char *here, const struct
 	if (!name.len && !uuid.len)
 		bad_required(e, here, "one of datasetName and datasetUUID is required");
 	if (name.len && uuid.len)
-		bad_value(e, here, SLICE("resource"),
-		        "datasetName and datasetUUID can not be specified simultaneously");
+		bad_value(
+		        e, here, SLICE("resource"), "datasetName and datasetUUID can not be specified simultaneously");
 	if (name.len && memchr(name.ptr, '/', name.len))
 		bad_value(e, at(e, "%s.datasetName", here), name, "must not contain '/'");
 }
@@ -445,7 +454,8 @@ static void check_quobyte(struct field_errors *e, const char *here, const struct
 		return;
 	}
 	if (json_get_str(source, "tenant").len > TENANT_MAX) {
-		bad_required(e, at(e, "%s.tenant", here), "must be a UUID and may not exceed a length of 64 characters");
+		bad_required(
+		        e, at(e, "%s.tenant", here), "must be a UUID and may not exceed a length of 64 characters");
 		return;
 	}
 	while (rest.ptr) {

@@ -8,8 +8,7 @@
 void validate_volume_source(struct field_errors *e, const char *field, const struct json *volume);
 /* The members of one source alone: `kind` is its name ("nfs"), `field` the path of what holds it. Kinds that there are
  * not are left alone. */
-void validate_source_members(
-        struct field_errors *e, const char *field, const char *kind, const struct json *source);
+void validate_source_members(struct field_errors *e, const char *field, const char *kind, const struct json *source);
 /* NULL when the path has no ".." among its parts, or is relative as well; else upstream's message. */
 const char *path_goes_up(struct slice path);
 const char *path_not_descending(struct slice path);

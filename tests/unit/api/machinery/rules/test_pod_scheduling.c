@@ -35,9 +35,9 @@ static void nodes_are_asked_for_what_they_can_have(void **state)
 	static const struct spec_case cases[] = {
 	        {TERMS("{\"matchExpressions\":[{\"key\":\"k\",\"operator\":\"In\",\"values\":[\"v\"]}]}"), ""},
 	        {NODE("\"" MUST "\":{}"), TERM ": Required value: must have at least one node selector term"},
-	        {TERMS("{\"matchExpressions\":[{\"key\":\"k\",\"operator\":\"In\"}]}"),
-	                TERM "[0].matchExpressions[0].values: Required value: must be specified when `operator` is 'In' "
-	                     "or 'NotIn'"},
+	        {TERMS("{\"matchExpressions\":[{\"key\":\"k\",\"operator\":\"In\"}]}"), TERM
+	                "[0].matchExpressions[0].values: Required value: must be specified when `operator` is 'In' "
+	                "or 'NotIn'"},
 	        {TERMS("{\"matchExpressions\":[{\"key\":\"k\",\"operator\":\"Gt\"}]}"),
 	                TERM "[0].matchExpressions[0].values: Required value: must be specified single value when "
 	                     "`operator` is 'Lt' or 'Gt'"},
@@ -76,9 +76,9 @@ static void tolerations_match_taints(void **state)
 	static const struct spec_case cases[] = {
 	        {TOLERATION("\"operator\":\"Exists\""), ""},
 	        {TOLERATION("\"key\":\"k\",\"value\":\"v\",\"effect\":\"NoExecute\",\"tolerationSeconds\":3"), ""},
-	        {TOLERATION("\"value\":\"v\""),
-	                "spec.tolerations[0].operator: Invalid value: \"\": operator must be Exists when `key` is empty, "
-	                "which means \"match all values and all keys\""},
+	        {TOLERATION("\"value\":\"v\""), "spec.tolerations[0].operator: Invalid value: \"\": operator must be "
+	                                        "Exists when `key` is empty, "
+	                                        "which means \"match all values and all keys\""},
 	        {TOLERATION("\"key\":\"k\",\"operator\":\"Exists\",\"value\":\"v\""),
 	                "spec.tolerations[0].operator: Invalid value: \"v\": value must be empty when `operator` is "
 	                "'Exists'"},
@@ -115,7 +115,8 @@ static void spread_is_by_skew_and_topology(void **state)
 	                          "\"Ignore\""},
 	        {SPREAD("\"maxSkew\":1,\"matchLabelKeys\":[\"k\"]," HARD),
 	                SPREAD_AT ".matchLabelKeys: Forbidden: must not be specified when labelSelector is not set"},
-	        {SPREAD("\"maxSkew\":1,\"matchLabelKeys\":[\"k\"],\"labelSelector\":{\"matchLabels\":{\"k\":\"v\"}}," HARD),
+	        {SPREAD("\"maxSkew\":1,\"matchLabelKeys\":[\"k\"],\"labelSelector\":{\"matchLabels\":{\"k\":\"v\"}}"
+	                "," HARD),
 	                SPREAD_AT ".matchLabelKeys[0]: Invalid value: \"k\": exists in both matchLabelKeys and "
 	                          "labelSelector"},
 	        {SPREAD("\"maxSkew\":1," HARD "},{\"topologyKey\":\"z\",\"maxSkew\":2," HARD),
@@ -137,8 +138,8 @@ static void gates_have_names_of_their_own(void **state)
 	};
 	run(cases, COUNT_OF(cases));
 	assert_true(strncmp(first_error("\"readinessGates\":[{\"conditionType\":\"a b\"}]"),
-	                    "spec.readinessGates[0].conditionType: Invalid value: \"a b\": name part must consist", 60) ==
-	            0);
+	                    "spec.readinessGates[0].conditionType: Invalid value: \"a b\": name part must consist",
+	                    60) == 0);
 }
 
 int main(void)

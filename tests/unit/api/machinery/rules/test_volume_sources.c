@@ -93,13 +93,16 @@ static void fields_of_the_pod_are_those_that_there_are(void **state)
 	        {FIELD("metadata.labels['a.b/c']"), ""},
 	        {FIELD("metadata.annotations['A.b/c']"), ""},
 	        {FIELD("metadata.name['x']"),
-	                "v.downwardAPI.fieldRef: Invalid value: \"metadata.name\": does not support subscript"},
+	                "v.downwardAPI.fieldRef.fieldPath: Invalid value: \"metadata.name['x']\": error converting "
+	                "fieldPath: field label does not support subscript: metadata.name['x']"},
+	        {FIELD("spec.x"), "v.downwardAPI.fieldRef.fieldPath: Invalid value: \"spec.x\": error converting "
+	                          "fieldPath: field "
+	                          "label not supported: spec.x"},
 	        {FIELD("status.podIP"),
 	                "v.downwardAPI.fieldRef.fieldPath: Unsupported value: \"status.podIP\": supported values: "
 	                "\"metadata.annotations\", \"metadata.labels\", \"metadata.name\", \"metadata.namespace\", "
 	                "\"metadata.uid\""},
-	        {DOWN("\"mode\":1"),
-	                "v.downwardAPI: Required value: one of fieldRef and resourceFieldRef is required"},
+	        {DOWN("\"mode\":1"), "v.downwardAPI: Required value: one of fieldRef and resourceFieldRef is required"},
 	        {RESOURCE("\"resource\":\"limits.cpu\""),
 	                "v.downwardAPI.resourceFieldRef.containerName: Required value"},
 	        {RESOURCE("\"containerName\":\"c\",\"resource\":\"limits.hugepages-2Mi\""), ""},
@@ -156,8 +159,7 @@ static void what_comes_over_the_network_is_named_whole(void **state)
 	                "v.iscsi.iqn: Invalid value: \"x\": must be valid format starting with iqn, eui, or naa"},
 	        {ISCSI("\"iqn\":\"eui.0123456789abcdef\",\"chapAuthSession\":true"),
 	                "v.iscsi.secretRef: Required value"},
-	        {"\"fc\":{}",
-	                "v.fc.targetWWNs: Required value: must specify either targetWWNs or wwids, but not both"},
+	        {"\"fc\":{}", "v.fc.targetWWNs: Required value: must specify either targetWWNs or wwids, but not both"},
 	        {"\"fc\":{\"targetWWNs\":[\"w\"]}",
 	                "v.fc.lun: Required value: lun is required if targetWWNs is specified"},
 	        {"\"gcePersistentDisk\":{}", "v.persistentDisk.pdName: Required value"},
