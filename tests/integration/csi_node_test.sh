@@ -62,8 +62,9 @@ pod() { # name, volume, more of the container, more of the spec
 	YAML
 }
 writer='command: [sh, -c, "echo hello >/data/file && sleep 1000"], volumeMounts: [{name: data, mountPath: /data}]'
-driver_object() {
-	kubectl apply -f - >/dev/null <<-YAML
+driver_object() { # attachRequired, which can't be changed
+	kubectl delete csidriver csi.test --ignore-not-found >/dev/null
+	kubectl create -f - >/dev/null <<-YAML
 		apiVersion: storage.k8s.io/v1
 		kind: CSIDriver
 		metadata: {name: csi.test}

@@ -60,13 +60,6 @@ static void namespace_defaults(struct arena *a, struct json *o)
 	json_need(a, o, "spec", JSON_OBJECT);
 }
 
-static void node_defaults(struct arena *a, struct json *o)
-{
-	struct json *status = json_get(o, "status"), *capacity = json_get(status, "capacity");
-	if (capacity && !json_get(status, "allocatable"))
-		json_set(a, status, "allocatable", json_copy(a, capacity));
-}
-
 static void limit_range_defaults(struct arena *a, struct json *o)
 {
 	JSON_FOREACH (l, json_path(o, "spec", "limits", NULL)) {
@@ -300,6 +293,7 @@ const struct kind_ops kinds_core[] = {
         {.kind = "Node",
                 .traits = KIND_IS_NODE | KIND_STATUS_AT_CREATE,
                 .defaults = node_defaults,
+                .validate = validate_node,
                 .columns = "Name,Status,Roles,Age,Version,Internal-IP::1,External-IP::1,OS-Image::1,Kernel-Version::1,"
                            "Container-Runtime::1",
                 .cells = table_node},

@@ -6,6 +6,9 @@
 
 int event_convert(struct arena *a, struct json *object, const struct resource *to, struct err *err);
 
+void node_defaults(struct arena *a, struct json *o);
+void validate_node(struct field_errors *e, const struct json *object, const struct json *old);
+
 void volume_claim_defaults(struct arena *a, struct json *o);
 
 void service_defaults(struct arena *a, struct json *o);
