@@ -137,6 +137,8 @@ static int find_link(struct fabric_family *f, struct err *err)
 		return err_set(err, ERR_NOT_FOUND, "no link has the node's address %s%s%s", ip_write(&f->host, text),
 		        f->iface ? ", or is " : "", f->iface ? f->iface : "");
 	f->beneath = beneath;
+	f->around_count =
+	        f->conf.is_direct ? netlink_link_networks(beneath, f->family, f->around, FABRIC_NETWORKS_MAX) : 0;
 	if (fabric_way_of(f->backend)->link(f, beneath, &link, err) != 0)
 		return err->code;
 	use_link(f, link);

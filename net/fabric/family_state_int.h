@@ -21,6 +21,8 @@ struct fabric_programmed {
 	char name[]; /* its key in the map */
 };
 
+enum { FABRIC_NETWORKS_MAX = 8 };
+
 struct fabric_family {
 	enum ip_family family;
 	enum fabric_backend backend;
@@ -37,8 +39,10 @@ struct fabric_family {
 	void (*failed)(void *arg, const struct err *err); /* of what could not be done, and has to be tried again */
 	void *arg;
 	/* What is so. */
-	struct map peers;     /* of struct fabric_programmed, by name */
-	int beneath;          /* the link to other nodes */
+	struct map peers;                          /* of struct fabric_programmed, by name */
+	int beneath;                               /* the link to other nodes */
+	struct ip_net around[FABRIC_NETWORKS_MAX]; /* what is on that link, where it matters */
+	size_t around_count;
 	int link;             /* routes go through it; 0: not there yet */
 	struct peer_end self; /* its network; and once the link is there, its end of it */
 	bool is_clean;

@@ -349,22 +349,22 @@ static unsigned netmask_bits(const struct ifaddrs *i, enum ip_family f)
 	return bits;
 }
 
-bool netlink_is_on_link(int link, const struct ip *address)
+size_t netlink_link_networks(int link, enum ip_family f, struct ip_net *ret, size_t max)
 {
 	struct ifaddrs *all = NULL;
-	struct ip_net n;
-	bool is_there = false;
+	struct ip_net net;
+	size_t n = 0;
 	if (getifaddrs(&all) != 0)
-		return false;
-	for (struct ifaddrs *i = all; i && !is_there; i = i->ifa_next) {
-		if (!address_of(i, &n.first) || n.first.family != address->family ||
-		        (int)if_nametoindex(i->ifa_name) != link)
+		return 0;
+	for (struct ifaddrs *i = all; i && n < max; i = i->ifa_next) {
+		if (!address_of(i, &net.first) || net.first.family != f || (int)if_nametoindex(i->ifa_name) != link)
 			continue;
-		n.bits = netmask_bits(i, n.first.family);
-		is_there = n.bits && ip_net_contains(&n, address);
+		net.bits = netmask_bits(i, f);
+		if (net.bits)
+			ret[n++] = net;
 	}
 	freeifaddrs(all);
-	return is_there;
+	return n;
 }
 
 int netlink_link_of(const struct ip *address)

@@ -40,8 +40,8 @@ int netlink_link_up(struct netlink *n, int index, struct err *err);
 unsigned netlink_link_mtu(int index); /* 0: unknown */
 /* The link that has this address; 0: none. */
 int netlink_link_of(const struct ip *address);
-/* An address of this link's has this one in its network: it is reached without a router. */
-bool netlink_is_on_link(int link, const struct ip *address);
+/* The networks of a link's addresses: what lies in them is reached without a router. How many, at most `max`. */
+size_t netlink_link_networks(int link, enum ip_family f, struct ip_net *ret, size_t max);
 
 /* The link has an address of this one's family that is not this one; those that are the link's alone do not count. */
 bool netlink_has_other_address(const char *link, const struct ip *address);

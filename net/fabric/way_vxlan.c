@@ -77,9 +77,17 @@ static int remove_link(struct fabric_family *f, struct err *err)
 
 /* ---- peers ---- */
 
+static bool is_next_door(const struct fabric_family *f, const struct ip *host)
+{
+	for (size_t i = 0; i < f->around_count; i++)
+		if (ip_net_contains(&f->around[i], host))
+			return true;
+	return false;
+}
+
 static struct netlink_route route(const struct fabric_family *f, const struct peer_end *p)
 {
-	if (f->conf.is_direct && netlink_is_on_link(f->beneath, &p->host))
+	if (is_next_door(f, &p->host))
 		return (struct netlink_route){.to = p->pods, .via = p->host, .link = f->beneath};
 	return (struct netlink_route){.to = p->pods, .via = p->pods.first, .link = f->link, .is_onlink = true};
 }
