@@ -111,7 +111,7 @@ for backend in vxlan host-gw; do
 	check_is "$backend: and no way leads there" 1 "$(routes a1 | wc -l)"
 	k s1 delete node thief >/dev/null
 	own=$T/a1/agent
-	check_has "$backend: a kubelet may not choose its pods' network" "node updates may not change podCIDR" \
+	check_has "$backend: a kubelet may not choose its pods' network" "not allowed to modify its pod CIDR" \
 		"$(at a1 curl -s -m 5 --cacert "$own/server-ca.crt" --cert "$own/client-kubelet.crt" --key "$own/client-kubelet.key" -X PATCH -H 'Content-Type: application/merge-patch+json' \
 			-d '{"spec":{"podCIDR":"10.42.0.0/17","podCIDRs":["10.42.0.0/17"]}}' "https://$(address s1):6443/api/v1/nodes/a1")"
 	ip -n "${prefix}a1" route flush proto 171

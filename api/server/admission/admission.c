@@ -70,7 +70,9 @@ static const struct plugin plugins[] = {
                 remove_service_addresses, NO_SUBS, ALWAYS},
         {"DenyServiceExternalIPs", ON_CREATE | ON_UPDATE, KIND_IS_SERVICE, NULL, admit_external_ips, NULL, NO_SUBS,
                 ON_DEMAND},
-        {"NodeRestriction", ON_ALL, 0, NULL, admit_node_restriction, NULL, EVERY_SUB, BY_DEFAULT},
+        /* First of all, as upstream has it: who may not hears that, and not what is wrong with what he wrote. And once
+         * more of what the others made of it. */
+        {"NodeRestriction", ON_ALL, 0, admit_node_restriction, admit_node_restriction, NULL, EVERY_SUB, BY_DEFAULT},
         /* Nor are these two: there they are a part of the storage of roles. */
         {"RoleEscalation", ON_CREATE | ON_UPDATE, KIND_IS_ROLE, NULL, admit_role, NULL, NO_SUBS, ALWAYS},
         {"RoleBindingEscalation", ON_CREATE | ON_UPDATE, KIND_IS_ROLE_BINDING, NULL, admit_role_binding, NULL, NO_SUBS,
