@@ -68,6 +68,21 @@ void bad_not_found(struct field_errors *e, const char *field, struct slice value
 	field_error_add(e, "FieldValueNotFound", field, "Not found: \"%.*s\"", SLICE_FMT(value));
 }
 
+void check_token_seconds(struct field_errors *e, const char *field, int64_t seconds)
+{
+	enum { MIN_S = 600 };
+	if (seconds < MIN_S)
+		bad_number(e, field, seconds, "may not specify a duration less than 10 minutes");
+	if (seconds > INT64_C(1) << 32)
+		bad_number(e, field, seconds, "may not specify a duration larger than 2^32 seconds");
+}
+
+const struct json *object_member(const struct json *o, const char *name)
+{
+	const struct json *v = json_get(o, name);
+	return json_is(v, JSON_OBJECT) ? v : NULL;
+}
+
 bool name_set_add(struct name_set *s, struct slice name)
 {
 	return map_put(&s->map, name.ptr ? name : SLICE(""), s) == NULL;

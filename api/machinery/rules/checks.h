@@ -27,6 +27,10 @@ void check_labels(struct field_errors *e, const char *field, const struct json *
 void check_annotations(struct field_errors *e, const char *field, const struct json *annotations);
 /* metav1.LabelSelector */
 void check_selector(struct field_errors *e, const char *field, const struct json *selector);
+/* For how long a token is asked for: 10 minutes to 2^32 seconds. */
+void check_token_seconds(struct field_errors *e, const char *field, int64_t seconds);
+/* A member that is an object; NULL: there is none, or it is null. */
+const struct json *object_member(const struct json *o, const char *name);
 void check_non_negative(struct field_errors *e, const char *field, const struct json *v);
 /* So much of a resource: not below 0, and whole where it is counted in pieces. What is no quantity was refused before.
  */

@@ -4,9 +4,7 @@
 #include "api/machinery/rules/fill.h"
 #include "api/machinery/rules/groups/storage_int.h"
 
-enum { NODE_ID_BYTES_MAX = 256, TOKEN_SECONDS_MIN = 600 };
-
-static const int64_t token_seconds_max = INT64_C(1) << 32;
+enum { NODE_ID_BYTES_MAX = 256 };
 
 /* ---- drivers ---- */
 
@@ -23,15 +21,6 @@ void csi_driver_defaults(struct arena *a, struct json *o)
 		json_append(json_need(a, spec, "volumeLifecycleModes", JSON_ARRAY), json_new_cstr(a, "Persistent"));
 }
 
-static void check_token_seconds(struct field_errors *e, const char *field, const struct json *v)
-{
-	int64_t seconds = json_int(v, 0);
-	if (v && seconds < TOKEN_SECONDS_MIN)
-		bad_number(e, field, seconds, "may not specify a duration less than 10 minutes");
-	if (v && seconds > token_seconds_max)
-		bad_number(e, field, seconds, "may not specify a duration larger than 2^32 seconds");
-}
-
 static void check_token_requests(struct field_errors *e, const struct json *requests)
 {
 	struct name_set audiences = {MAP_INIT};
@@ -39,10 +28,11 @@ static void check_token_requests(struct field_errors *e, const struct json *requ
 	JSON_FOREACH (it, requests) {
 		const char *base = at(e, "spec.tokenRequests[%d]", i++);
 		struct slice audience = json_get_str(it, "audience");
-		if (name_set_add(&audiences, audience))
-			check_token_seconds(e, at(e, "%s.expirationSeconds", base), json_get(it, "expirationSeconds"));
-		else
+		const struct json *seconds = json_get(it, "expirationSeconds");
+		if (!name_set_add(&audiences, audience))
 			bad_duplicate(e, at(e, "%s.audience", base), audience);
+		else if (seconds)
+			check_token_seconds(e, at(e, "%s.expirationSeconds", base), json_int(seconds, 0));
 	}
 	name_set_release(&audiences);
 }

@@ -17,12 +17,6 @@ static const char *name_error(struct slice name)
 	return NULL;
 }
 
-static const struct json *part(const struct json *o, const char *name)
-{
-	const struct json *v = json_get(o, name);
-	return json_is(v, JSON_OBJECT) ? v : NULL;
-}
-
 /* A key of a ConfigMap or a Secret. */
 static void check_key_ref(struct field_errors *e, const char *here, const struct json *ref)
 {
@@ -36,14 +30,15 @@ static void check_key_ref(struct field_errors *e, const char *here, const struct
 		bad_value(e, at(e, "%s.key", here), key, bad_key);
 }
 
-static void check_value_from(struct field_errors *e, const char *here, const struct json *v)
+static void check_value_from(struct field_errors *e, const char *variable, const struct json *v)
 {
-	const struct json *from = part(v, "valueFrom"), *field = part(from, "fieldRef"),
-	                  *resource = part(from, "resourceFieldRef"), *map = part(from, "configMapKeyRef"),
-	                  *secret = part(from, "secretKeyRef");
+	const struct json *from = object_member(v, "valueFrom"), *field = object_member(from, "fieldRef"),
+	                  *resource = object_member(from, "resourceFieldRef"),
+	                  *map = object_member(from, "configMapKeyRef"), *secret = object_member(from, "secretKeyRef");
 	int n = (field != NULL) + (resource != NULL) + (map != NULL) + (secret != NULL);
 	if (!from)
 		return;
+	const char *here = at(e, "%s.valueFrom", variable);
 	if (field)
 		validate_field_ref(e, at(e, "%s.fieldRef", here), field, fields);
 	if (resource)
@@ -70,7 +65,7 @@ static void check_env_from(struct field_errors *e, const char *list, const char 
 	if (bad_prefix)
 		bad_value(e, at(e, "%s.prefix", here), json_get_str(v, "prefix"), bad_prefix);
 	for (size_t i = 0; i < 2; i++) {
-		const struct json *ref = part(v, kinds[i]);
+		const struct json *ref = object_member(v, kinds[i]);
 		struct slice name = json_get_str(ref, "name");
 		const char *bad = name.len ? validate_dns1123_subdomain(name) : NULL;
 		n += ref != NULL;
@@ -96,7 +91,7 @@ void validate_env(struct field_errors *e, const char *field, const struct json *
 			bad_required(e, at(e, "%s.name", here), "");
 		if (bad)
 			bad_value(e, at(e, "%s.name", here), name, bad);
-		check_value_from(e, at(e, "%s.valueFrom", here), v);
+		check_value_from(e, here, v);
 	}
 	const char *list = at(e, "%s.envFrom", field);
 	JSON_FOREACH (v, json_get(container, "envFrom"))

@@ -13,13 +13,6 @@ enum { MODE_MAX = 0777, LUN_MAX = 255, PORTAL_MAX = 64, DRIVER_MAX = 63, TENANT_
 
 typedef void source_check_fn(struct field_errors *e, const char *here, const struct json *source);
 
-/* A member that is an object: what is null is not there. */
-static const struct json *part(const struct json *o, const char *name)
-{
-	const struct json *v = json_get(o, name);
-	return json_is(v, JSON_OBJECT) ? v : NULL;
-}
-
 static void need(struct field_errors *e, const char *here, const struct json *o, const char *name)
 {
 	if (!json_get_str(o, name).len)
@@ -178,7 +171,7 @@ static void check_keys(struct field_errors *e, const char *here, const struct js
 
 static void check_downward_file(struct field_errors *e, const char *here, const struct json *file)
 {
-	const struct json *field = part(file, "fieldRef"), *resource = part(file, "resourceFieldRef");
+	const struct json *field = object_member(file, "fieldRef"), *resource = object_member(file, "resourceFieldRef");
 	need(e, here, file, "path");
 	check_file_path(e, at(e, "%s.path", here), json_get_str(file, "path"));
 	if (field)
@@ -209,13 +202,9 @@ static void check_downward(struct field_errors *e, const char *here, const struc
 
 static void check_token(struct field_errors *e, const char *here, const char *volume, const struct json *token)
 {
-	enum { TOKEN_MIN_S = 600 };
-	int64_t seconds = json_get_int(token, "expirationSeconds", TOKEN_MIN_S);
-	const char *field = at(e, "%s.expirationSeconds", here);
-	if (seconds < TOKEN_MIN_S)
-		bad_number(e, field, seconds, "may not specify a duration less than 10 minutes");
-	if (seconds > 1LL << 32)
-		bad_number(e, field, seconds, "may not specify a duration larger than 2^32 seconds");
+	enum { BY_DEFAULT_S = 3600 };
+	check_token_seconds(
+	        e, at(e, "%s.expirationSeconds", here), json_get_int(token, "expirationSeconds", BY_DEFAULT_S));
 	need(e, volume, token, "path");
 	check_file_path(e, at(e, "%s.path", volume), json_get_str(token, "path"));
 }
@@ -231,8 +220,8 @@ static void check_bundle(struct field_errors *e, const char *here, const struct 
 		bad_required(e, at(e, "%s.name", here), "must be a valid object name");
 	else if (signer && !json_str(signer).len)
 		bad_required(e, at(e, "%s.signerName", here), "must be a valid signer name");
-	if (signer && part(bundle, "labelSelector"))
-		check_selector(e, at(e, "%s.labelSelector", here), part(bundle, "labelSelector"));
+	if (signer && object_member(bundle, "labelSelector"))
+		check_selector(e, at(e, "%s.labelSelector", here), object_member(bundle, "labelSelector"));
 	need(e, here, bundle, "path");
 	check_file_path(e, at(e, "%s.path", here), json_get_str(bundle, "path"));
 }
@@ -250,11 +239,12 @@ static void check_projection(
         struct field_errors *e, const char *volume, const char *here, const struct json *source, struct name_set *paths)
 {
 	static const char *const named[] = {"secret", "configMap"};
-	const struct json *down = part(source, "downwardAPI"), *token = part(source, "serviceAccountToken"),
-	                  *bundle = part(source, "clusterTrustBundle");
+	const struct json *down = object_member(source, "downwardAPI"),
+	                  *token = object_member(source, "serviceAccountToken"),
+	                  *bundle = object_member(source, "clusterTrustBundle");
 	int n = (down != NULL) + (token != NULL) + (bundle != NULL);
 	for (size_t i = 0; i < COUNT_OF(named); i++) {
-		const struct json *s = part(source, named[i]);
+		const struct json *s = object_member(source, named[i]);
 		if (!s)
 			continue;
 		n++;
@@ -391,7 +381,7 @@ static void check_iscsi(struct field_errors *e, const char *here, const struct j
 		bad_value(e, at(e, "%s.iqn", here), iqn, bad);
 	check_lun(e, here, source);
 	if ((json_get_bool(source, "chapAuthDiscovery", false) || json_get_bool(source, "chapAuthSession", false)) &&
-	        !part(source, "secretRef"))
+	        !object_member(source, "secretRef"))
 		bad_required(e, at(e, "%s.secretRef", here), "");
 	bad = json_is(initiator, JSON_STRING) ? iscsi_name_error(json_str(initiator)) : NULL;
 	if (bad)
@@ -478,8 +468,8 @@ static void check_flex(struct field_errors *e, const char *here, const struct js
 
 static void check_secret_ref(struct field_errors *e, const char *here, const struct json *source)
 {
-	if (part(source, "secretRef"))
-		need(e, at(e, "%s.secretRef", here), part(source, "secretRef"), "name");
+	if (object_member(source, "secretRef"))
+		need(e, at(e, "%s.secretRef", here), object_member(source, "secretRef"), "name");
 }
 
 static void check_storageos(struct field_errors *e, const char *here, const struct json *source)
@@ -527,7 +517,7 @@ void validate_csi_driver_name(struct field_errors *e, const char *field, struct 
 
 static void check_csi(struct field_errors *e, const char *here, const struct json *source)
 {
-	const struct json *secret = part(source, "nodePublishSecretRef");
+	const struct json *secret = object_member(source, "nodePublishSecretRef");
 	struct slice name = json_get_str(secret, "name");
 	const char *bad = name.len ? validate_dns1123_subdomain(name) : NULL;
 	validate_csi_driver_name(e, at(e, "%s.driver", here), json_get_str(source, "driver"));
@@ -539,7 +529,7 @@ static void check_csi(struct field_errors *e, const char *here, const struct jso
 
 static void check_ephemeral(struct field_errors *e, const char *here, const struct json *source)
 {
-	const struct json *tmpl = part(source, "volumeClaimTemplate");
+	const struct json *tmpl = object_member(source, "volumeClaimTemplate");
 	const char *field = at(e, "%s.volumeClaimTemplate", here);
 	if (!tmpl) {
 		bad_required(e, field, "");
@@ -616,7 +606,7 @@ void validate_source_members(struct field_errors *e, const char *field, const ch
 /* The portal and the volume's name make a name of the initiator's. */
 static void check_iscsi_name(struct field_errors *e, const char *field, const struct json *volume)
 {
-	const struct json *iscsi = part(volume, "iscsi");
+	const struct json *iscsi = object_member(volume, "iscsi");
 	struct slice name = json_get_str(volume, "name");
 	if (json_get(iscsi, "initiatorName") && name.len + 1 + json_get_str(iscsi, "targetPortal").len > PORTAL_MAX)
 		bad_value(e, at(e, "%s.name", field), name,
@@ -629,7 +619,7 @@ void validate_volume_source(struct field_errors *e, const char *field, const str
 	bool has_one = false;
 	for (size_t i = 0; i < COUNT_OF(source_kinds); i++) {
 		const struct source_kind *k = &source_kinds[i];
-		const struct json *source = part(volume, k->name);
+		const struct json *source = object_member(volume, k->name);
 		if (!source)
 			continue;
 		if (has_one)
