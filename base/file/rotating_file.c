@@ -3,8 +3,8 @@
  * Lines are written without a lock. Whose line makes the file too large takes the lock, if nobody has it, and rotates:
  * the old files are renamed, and a new one is put under the descriptor's number by dup3(), so that other threads, which
  * know only the number, write to the old file or to the new one and never to none.
- * For as long as that takes the count stays too large, so that each of the others waits for the lock after one line: the
- * size that is looked up is off by those lines at the most when it becomes the count.
+ * For as long as that takes the count stays too large, so that each of the others waits for the lock after one line:
+ * the size that is looked up is off by those lines at the most when it becomes the count.
  *
  * What can go wrong: the folder can't be written any more (then the file begins anew in place: an old log is lost, the
  * disk is not filled), somebody else has moved the file or cut it (its true size is looked up before anything is done;

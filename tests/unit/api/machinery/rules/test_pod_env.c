@@ -55,8 +55,10 @@ static void a_variable_has_one_source(void **state)
 	        {FROM(""),
 	                "c.env[0].valueFrom: Invalid value: \"\": must specify one of: `fieldRef`, `resourceFieldRef`, "
 	                "`configMapKeyRef` or `secretKeyRef`"},
-	        {FROM("\"secretKeyRef\":{\"name\":\"s\",\"key\":\"k\"},\"configMapKeyRef\":{\"name\":\"m\",\"key\":\"k\"}"),
-	                "c.env[0].valueFrom: Invalid value: \"\": may not have more than one field specified at a time"},
+	        {FROM("\"secretKeyRef\":{\"name\":\"s\",\"key\":\"k\"},\"configMapKeyRef\":{\"name\":\"m\",\"key\":"
+	              "\"k\"}"),
+	                "c.env[0].valueFrom: Invalid value: \"\": may not have more than one field specified at a "
+	                "time"},
 	        {"\"env\":[{\"name\":\"E\",\"value\":\"v\",\"valueFrom\":{\"secretKeyRef\":{\"name\":\"s\",\"key\":"
 	         "\"k\"}}}]",
 	                "c.env[0].valueFrom: Invalid value: \"\": may not be specified when `value` is not empty"},
@@ -89,11 +91,13 @@ static void ports_of_the_host_are_taken_once(void **state)
 static void names_of_a_pod_are_names(void **state)
 {
 	static const struct env_case cases[] = {
-	        {WITH("\"hostname\":\"h\",\"subdomain\":\"s\",\"priorityClassName\":\"p.q\",\"runtimeClassName\":\"r\""), ""},
+	        {WITH("\"hostname\":\"h\",\"subdomain\":\"s\",\"priorityClassName\":\"p.q\",\"runtimeClassName\":"
+	              "\"r\""),
+	                ""},
 	        {WITH("\"hostAliases\":[{\"ip\":\"fd00::1\",\"hostnames\":[\"a.b\"]}]"), ""},
-	        {WITH("\"hostAliases\":[{\"ip\":\"1.2.3\"}]"),
-	                "spec.hostAliases[0].ip: Invalid value: \"1.2.3\": must be a valid IP address, (e.g. 10.9.8.7 or "
-	                "2001:db8::ffff)"},
+	        {WITH("\"hostAliases\":[{\"ip\":\"1.2.3\"}]"), "spec.hostAliases[0].ip: Invalid value: \"1.2.3\": must "
+	                                                       "be a valid IP address, (e.g. 10.9.8.7 or "
+	                                                       "2001:db8::ffff)"},
 	        {WITH("\"activeDeadlineSeconds\":2147483648"),
 	                "spec.activeDeadlineSeconds: Invalid value: 2147483648: must be between 1 and 2147483647, "
 	                "inclusive"},
@@ -101,7 +105,8 @@ static void names_of_a_pod_are_names(void **state)
 	                "spec.nodeName: Forbidden: cannot be set until all schedulingGates have been cleared"},
 	};
 	run(pod_error, cases, COUNT_OF(cases));
-	assert_non_null(strstr(pod_error(WITH("\"subdomain\":\"S\"")), "spec.subdomain: Invalid value: \"S\": a lower"));
+	assert_non_null(
+	        strstr(pod_error(WITH("\"subdomain\":\"S\"")), "spec.subdomain: Invalid value: \"S\": a lower"));
 	assert_non_null(strstr(pod_error(WITH("\"nodeName\":\"N\"")), "spec.nodeName: Invalid value: \"N\": a lower"));
 }
 
