@@ -2,8 +2,10 @@
 # Runs a command with a network, mounts, processes and control groups of its own, so that tests can run side by side: same
 # ports, same names of network namespaces and of pods' groups, and whatever it leaves running or mounted goes with it. Needs
 # root; without, the command runs as it is. Of /run it has the folders of network namespaces and of containers by itself.
+# What the caller's shell says of a cluster of his own (KUBECONFIG as `make up` has it, settings of k3x) does not count.
 #
 # Its groups lie below one in each hierarchy (v1, or v2), which it sees as the root; what is left of them is removed.
+unset KUBECONFIG "${!K3X_@}"
 [ "$(id -u)" = 0 ] || exec "$@"
 name=k3x-apart-$$
 
