@@ -102,7 +102,6 @@ static void images_are_in(struct node *n)
 		return;
 	n->runtime_ready = true;
 	log_info("node", "container runtime is ready", "socket=%s", containerd_socket(n->containerd));
-	view_start(n);
 	node_status_poke(n);
 	tick_all(n);
 }
@@ -118,12 +117,11 @@ static void runtime_is_up(void *arg)
 		if (n->wasm)
 			wasm_attach(n->wasm);
 	}
-	if (n->runtime_ready) {
-		view_start(n);
+	view_start(n); /* what runs is looked after from now on; what does not waits for its images */
+	if (n->runtime_ready)
 		image_import_again(n->image_import);
-	} else {
+	else
 		image_import_start(n->image_import, images_are_in);
-	}
 }
 
 /* ---- start ---- */

@@ -27,6 +27,7 @@
 #include "node/runtime/cri.h"
 #include "node/runtime/image.h"
 #include "node/status/capacity_int.h"
+#include "node/status/readiness_int.h"
 #include "node/wasm/wasm.h"
 
 #include <stdio.h>
@@ -58,6 +59,8 @@ struct node_status {
 	struct sm sm; /* enum registration */
 	struct retry registers, reports, leases;
 	bool lease_made, lease_busy, busy, has_wasm_label;
+	bool was_ready;      /* since our start: what falls afterwards is told at once */
+	uint64_t started_ms; /* of the loop's clock */
 	char *runtime_version;
 	char *last; /* the status without heartbeat times */
 	uint64_t reported_ms;
@@ -100,6 +103,11 @@ static const char *os_image(struct arena *a)
 	return end ? arena_memdup(a, at, (size_t)(end - at)) : at;
 }
 
+static const char *boot_id(struct arena *a)
+{
+	return trimmed_file(a, "/proc/sys/kernel/random/boot_id");
+}
+
 static struct json *node_info(struct node_status *s, struct arena *a)
 {
 	struct utsname u;
@@ -107,7 +115,7 @@ static struct json *node_info(struct node_status *s, struct arena *a)
 	uname(&u);
 	json_set_cstr(a, o, "machineID", trimmed_file(a, "/etc/machine-id"));
 	json_set_cstr(a, o, "systemUUID", trimmed_file(a, "/sys/class/dmi/id/product_uuid"));
-	json_set_cstr(a, o, "bootID", trimmed_file(a, "/proc/sys/kernel/random/boot_id"));
+	json_set_cstr(a, o, "bootID", boot_id(a));
 	json_set_cstr(a, o, "kernelVersion", u.release);
 	json_set_cstr(a, o, "osImage", os_image(a));
 	json_set_cstr(
@@ -165,6 +173,20 @@ static void add_condition(struct arena *a, struct json *list, const struct json 
 	json_append(list, c);
 }
 
+static struct readiness judge(struct node_status *s, struct arena *a, const struct json *old)
+{
+	const struct node *n = s->n;
+	struct readiness_facts f = {.runtime_ready = n->runtime_ready,
+	        .network_ready = n->network_ready,
+	        .is_shutting_down = n->is_shutting_down,
+	        .was_ready = s->was_ready,
+	        .age_ms = loop_now_ms(n->loop) - s->started_ms,
+	        .boot_id = boot_id(a),
+	        .old = old};
+	s->was_ready = s->was_ready || (n->runtime_ready && n->network_ready);
+	return readiness_judge(&f);
+}
+
 static struct json *conditions(struct node_status *s, struct arena *a, const struct json *old)
 {
 	static const char *const ours[] = {"MemoryPressure", "DiskPressure", "PIDPressure", "Ready"};
@@ -191,14 +213,8 @@ static struct json *conditions(struct node_status *s, struct arena *a, const str
 	add_condition(a, list, old_list, ours[2], pids_low,
 	        pids_low ? "KubeletHasInsufficientPID" : "KubeletHasSufficientPID",
 	        pids_low ? "kubelet has insufficient PID available" : "kubelet has sufficient PID available", now);
-	bool ready = n->runtime_ready && n->network_ready && !n->is_shutting_down;
-	add_condition(a, list, old_list, ours[3], ready, ready ? "KubeletReady" : "KubeletNotReady",
-	        ready                 ? "kubelet is posting ready status"
-	        : n->is_shutting_down ? "node is shutting down"
-	        : !n->runtime_ready   ? "container runtime is not ready"
-	                              : "container runtime network not ready: NetworkReady=false "
-	                                "reason:NetworkPluginNotReady message:cni config uninitialized",
-	        now);
+	struct readiness ready = judge(s, a, old);
+	add_condition(a, list, old_list, ours[3], ready.is_ready, ready.reason, ready.message, now);
 	return list;
 }
 
@@ -560,6 +576,7 @@ struct node_status *node_status_new(struct node *n, void (*network_ready)(struct
 	snprintf(selector, sizeof selector, "metadata.name=%s", n->o.node_name);
 	s->n = n;
 	s->network_ready = network_ready;
+	s->started_ms = loop_now_ms(n->loop);
 	sm_init(&s->sm, &machine, NODE_UNKNOWN, n->o.node_name);
 	uv_timer_init(loop_uv(n->loop), &s->timer);
 	s->timer.data = s;

@@ -210,7 +210,11 @@ web=$(k get service web -o jsonpath='{.spec.clusterIP}')
 served_inside() { [ "$(inside curl -sSf -m 5 "http://$web/" 2>"$T/curl.err")" = "it is served" ]; }
 check "the service answers" wait_for 20 served_inside
 : >"$T/missed"
-(while [ ! -e "$T/asked" ]; do served_inside || echo "$(date +%T) $(cat "$T/curl.err")" >>"$T/missed"; echo >>"$T/asks"; sleep 0.1; done) &
+says() { # of the pod and its endpoint, for who reads of a failure
+	k get pod -l app=web -o 'jsonpath={range .items[*]}{.status.podIP}{range .status.conditions[*]} {.type}={.status} {.lastTransitionTime}{end}{"\n"}{end}'
+	k get endpointslice -l kubernetes.io/service-name=web -o 'jsonpath={range .items[*]}{.endpoints[*].addresses} {.endpoints[*].conditions}{"\n"}{end}'
+} 2>&1
+(while [ ! -e "$T/asked" ]; do served_inside || { echo "$(date +%T) $(cat "$T/curl.err")"; says; } >>"$T/missed"; echo >>"$T/asks"; sleep 0.1; done) &
 asker=$!
 # moves NUMBER WHAT: install.sh has put the binary of that number there
 moves() {
