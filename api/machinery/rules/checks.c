@@ -35,6 +35,13 @@ void bad_number(struct field_errors *e, const char *field, int64_t value, const 
 	field_error_add(e, "FieldValueInvalid", field, "Invalid value: %lld: %s", (long long)value, detail);
 }
 
+void bad_quantity(struct field_errors *e, const char *field, const struct quantity *q, const char *detail)
+{
+	char text[QUANTITY_TEXT_MAX];
+	quantity_format(q, text);
+	field_error_add(e, "FieldValueInvalid", field, "Invalid value: %s: %s", text, detail);
+}
+
 void bad_choice(struct field_errors *e, const char *field, struct slice value, const char *supported)
 {
 	struct strbuf list = STRBUF_INIT;
@@ -143,14 +150,21 @@ void check_resource_amount(struct field_errors *e, const char *field, struct sli
 	if (quantity_sign(&q) < 0)
 		bad_value(e, field, text, "must be greater than or equal to 0");
 	if (is_counted_in_pieces(resource) && quantity_milli_value(&q) % 1000 != 0)
-		bad_value(e, field, text, "must be an integer");
+		bad_quantity(e, field, &q, "must be an integer");
+}
+
+/* As a label's, but for capitals, which its prefix may have too. */
+static const char *annotation_key_error(struct field_errors *e, struct slice key)
+{
+	const char *bad = check_qualified_name(key);
+	return bad ? check_qualified_name(slice_lower(e->arena, key)) : NULL;
 }
 
 void check_annotations(struct field_errors *e, const char *field, const struct json *annotations)
 {
 	size_t total = 0;
 	JSON_FOREACH (it, annotations) {
-		const char *bad = check_qualified_name(it->key);
+		const char *bad = annotation_key_error(e, it->key);
 		if (bad)
 			bad_value(e, field, it->key, bad);
 		total += it->key.len + json_str(it).len;

@@ -11,6 +11,9 @@
 void bad_required(struct field_errors *e, const char *field, const char *detail);
 void bad_value(struct field_errors *e, const char *field, struct slice value, const char *detail);
 void bad_number(struct field_errors *e, const char *field, int64_t value, const char *detail);
+struct quantity;
+/* In its canonical form, without quotes, as a Quantity of Go's prints itself. */
+void bad_quantity(struct field_errors *e, const char *field, const struct quantity *q, const char *detail);
 void bad_choice(struct field_errors *e, const char *field, struct slice value, const char *supported);
 void bad_duplicate(struct field_errors *e, const char *field, struct slice value);
 void bad_immutable(struct field_errors *e, const char *field, struct slice value);

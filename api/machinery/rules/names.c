@@ -103,9 +103,13 @@ const char *check_config_key(struct slice s)
 
 const char *check_path_segment(struct slice name)
 {
-	bool bad = !name.len || slice_is(name, ".") || slice_is(name, "..") || memchr(name.ptr, '/', name.len) ||
-	           memchr(name.ptr, '%', name.len);
-	return bad ? "may not be empty, '.' or '..', nor contain '/' or '%'" : NULL;
+	if (slice_is(name, "."))
+		return "may not be '.'";
+	if (slice_is(name, ".."))
+		return "may not be '..'";
+	if (name.len && memchr(name.ptr, '/', name.len))
+		return "may not contain '/'";
+	return name.len && memchr(name.ptr, '%', name.len) ? "may not contain '%'" : NULL;
 }
 
 static const char *label_value_error(struct slice s)

@@ -5,37 +5,85 @@
 #include "api/machinery/rules/checks.h"
 #include "api/machinery/rules/custom/custom_program.h"
 #include "api/machinery/schema/kind_ops.h"
+#include "base/check.h"
 
 /* ---- metadata ---- */
 
+typedef const char *name_check_fn(struct slice name);
+
+/* What a name is made from may end in a dash: letters follow it. */
+static void check_generate_name(struct field_errors *e, name_check_fn *check, struct slice base)
+{
+	struct slice rest = base;
+	if (base.len > 1 && slice_ends(base, "-")) {
+		char *text = arena_memdup(e->arena, base.ptr, base.len);
+		text[base.len - 2] = 'a';
+		rest = (struct slice){text, base.len - 1};
+	}
+	const char *bad = base.len ? check(rest) : NULL;
+	if (bad)
+		bad_value(e, "metadata.generateName", base, bad);
+}
+
 static void check_name(struct field_errors *e, const struct resource *r, const struct json *meta)
 {
-	struct slice name = json_get_str(meta, "name"), generate = json_get_str(meta, "generateName");
-	if (!name.len) {
-		bad_required(e, "metadata.name", generate.len ? "" : "name or generateName is required");
-		return;
-	}
 	const struct kind_ops *ops = resource_ops(r);
-	const char *bad = (ops->check_name ? ops->check_name : validate_dns1123_subdomain)(name);
+	name_check_fn *check = ops->check_name ? ops->check_name : validate_dns1123_subdomain;
+	struct slice name = json_get_str(meta, "name");
+	check_generate_name(e, check, json_get_str(meta, "generateName"));
+	const char *bad = name.len ? check(name) : NULL;
+	if (!name.len)
+		bad_required(e, "metadata.name", "name or generateName is required");
 	if (bad)
 		bad_value(e, "metadata.name", name, bad);
 }
 
+/* "v1", "apps/v1"; with more slashes it says nothing. */
+static bool has_version(struct slice api_version)
+{
+	struct slice rest = api_version, first = slice_cut(&rest, '/');
+	return rest.ptr ? rest.len && !memchr(rest.ptr, '/', rest.len) : first.len > 0;
+}
+
+static void check_owner(struct field_errors *e, const char *field, const struct json *owner)
+{
+	static const char *const needed[] = {"kind", "name", "uid"};
+	struct slice version = json_get_str(owner, "apiVersion"), kind = json_get_str(owner, "kind");
+	if (!has_version(version))
+		bad_value(e, at(e, "%s.apiVersion", field), version, "version must not be empty");
+	for (size_t k = 0; k < COUNT_OF(needed); k++)
+		if (!json_get_str(owner, needed[k]).len)
+			bad_value(e, at(e, "%s.%s", field, needed[k]), SLICE(""), "must not be empty");
+	if (slice_is(version, "v1") && slice_is(kind, "Event"))
+		field_error_add(e, "FieldValueInvalid", field,
+		        "Invalid value: &OwnerReference{Kind:Event,Name:%.*s,UID:%.*s,APIVersion:v1,}: /v1, Kind=Event "
+		        "is "
+		        "disallowed from being an owner",
+		        SLICE_FMT(json_get_str(owner, "name")), SLICE_FMT(json_get_str(owner, "uid")));
+}
+
+static const char *owner_name(struct field_errors *e, const struct json *owner)
+{
+	return at(e, "%.*s/%.*s", SLICE_FMT(json_get_str(owner, "kind")), SLICE_FMT(json_get_str(owner, "name")));
+}
+
 static void check_owners(struct field_errors *e, const struct json *owners)
 {
-	static const char *const needed[] = {"apiVersion", "kind", "name", "uid"};
-	int i = 0, controllers = 0;
+	const struct json *controller = NULL;
+	int i = 0;
 	JSON_FOREACH (it, owners) {
-		for (size_t k = 0; k < 4; k++)
-			if (!json_get_str(it, needed[k]).len)
-				bad_value(e, at(e, "metadata.ownerReferences[%d].%s", i, needed[k]), SLICE(""),
-				        "must not be empty");
-		controllers += json_get_bool(it, "controller", false);
-		i++;
+		check_owner(e, at(e, "metadata.ownerReferences[%d]", i++), it);
+		if (!json_get_bool(it, "controller", false))
+			continue;
+		if (controller)
+			field_error_add(e, "FieldValueInvalid", "metadata.ownerReferences",
+			        "Invalid value: []v1.OwnerReference{...}: Only one reference can have Controller set "
+			        "to "
+			        "true. Found \"true\" in references for %s and %s",
+			        owner_name(e, controller), owner_name(e, it));
+		else
+			controller = it;
 	}
-	if (controllers > 1)
-		bad_value(e, "metadata.ownerReferences", SLICE("..."),
-		        "Only one reference can have Controller set to true");
 }
 
 static void check_finalizers(struct field_errors *e, const struct json *finalizers)
@@ -50,8 +98,9 @@ static void check_finalizers(struct field_errors *e, const struct json *finalize
 		foreground = foreground || slice_is(s, "foregroundDeletion");
 	}
 	if (orphan && foreground)
-		bad_value(e, "metadata.finalizers", SLICE("[foregroundDeletion orphan]"),
-		        "finalizer orphan and foregroundDeletion cannot be both set");
+		field_error_add(e, "FieldValueInvalid", "metadata.finalizers",
+		        "Invalid value: %s: finalizer orphan and foregroundDeletion cannot be both set",
+		        go_list_text(e->arena, "[]string", finalizers));
 }
 
 static void check_added_finalizers(struct field_errors *e, const struct json *meta, const struct json *old_meta)
@@ -61,10 +110,14 @@ static void check_added_finalizers(struct field_errors *e, const struct json *me
 		return;
 	JSON_FOREACH (it, json_get(old_meta, "finalizers"))
 		name_set_add(&had, json_str(it));
+	struct json *added = json_new(e->arena, JSON_ARRAY);
 	JSON_FOREACH (it, json_get(meta, "finalizers"))
 		if (!name_set_has(&had, json_str(it)))
-			bad_forbidden(e, "metadata.finalizers",
-			        "no new finalizers can be added if the object is being deleted");
+			json_append(added, json_new_str(e->arena, json_str(it)));
+	if (added->first)
+		bad_forbidden(e, "metadata.finalizers",
+		        at(e, "no new finalizers can be added if the object is being deleted, found new finalizers %s",
+		                go_list_text(e->arena, "[]string", added)));
 	name_set_release(&had);
 }
 
