@@ -67,6 +67,40 @@ void check_net(struct field_errors *e, const char *field, struct slice text)
 		bad_value(e, field, text, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)");
 }
 
+static bool is_zero(const unsigned char *bytes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (bytes[i])
+			return false;
+	return true;
+}
+
+/* What an address is that nobody may send to from elsewhere; NULL: they may. */
+static const char *unreachable_error(const struct ip *ip)
+{
+	const unsigned char *b = ip->bytes;
+	bool v6 = ip->family == IP_V6;
+	if (v6 ? is_zero(b, 15) && b[15] == 1 : b[0] == 127)
+		return "may not be in the loopback range (127.0.0.0/8, ::1/128)";
+	if (v6 ? b[0] == 0xfe && (b[1] & 0xc0) == 0x80 : b[0] == 169 && b[1] == 254)
+		return "may not be in the link-local range (169.254.0.0/16, fe80::/10)";
+	if (v6 ? b[0] == 0xff && (b[1] & 0x0f) == 2 : b[0] == 224 && !b[1] && !b[2])
+		return "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)";
+	return NULL;
+}
+
+void check_reachable_ip(struct field_errors *e, const char *field, struct slice text)
+{
+	struct ip ip;
+	if (!sloppy_ip_parse(text, &ip))
+		return; /* check_ip()'s */
+	const char *bad = unreachable_error(&ip);
+	if (is_zero(ip.bytes, ip_bytes(ip.family)))
+		bad_value(e, field, text, at(e, "may not be unspecified (%.*s)", SLICE_FMT(text)));
+	if (bad)
+		bad_value(e, field, text, bad);
+}
+
 /* ---- names ---- */
 
 void check_port_name(struct field_errors *e, const char *field, struct slice name)

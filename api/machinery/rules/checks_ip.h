@@ -16,6 +16,8 @@ bool sloppy_net_parse(struct slice text, struct ip_net *ret);
 /* Each adds what is wrong with the value to `e` at `field`. */
 void check_ip(struct field_errors *e, const char *field, struct slice text);
 void check_net(struct field_errors *e, const char *field, struct slice text);
+/* One that others may send to: neither unspecified, nor loopback, nor of one link. */
+void check_reachable_ip(struct field_errors *e, const char *field, struct slice text);
 /* Of a service or container: "http". Every rule that is broken is an error of its own. */
 void check_port_name(struct field_errors *e, const char *field, struct slice name);
 /* "*.example.com" */

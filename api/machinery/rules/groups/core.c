@@ -25,13 +25,6 @@ static void replication_controller_defaults(struct arena *a, struct json *o)
 	pod_template_defaults(a, o);
 }
 
-void volume_claim_defaults(struct arena *a, struct json *o)
-{
-	struct json *spec = json_get(o, "spec");
-	if (spec)
-		default_str(a, spec, "volumeMode", "Filesystem");
-}
-
 static void secret_defaults(struct arena *a, struct json *o)
 {
 	default_str(a, o, "type", "Opaque");
@@ -46,12 +39,6 @@ static void persistent_volume_defaults(struct arena *a, struct json *o)
 	default_str(a, spec, "volumeMode", "Filesystem");
 	if (json_get(spec, "hostPath") && !json_path(spec, "hostPath", "type", NULL))
 		json_set_cstr(a, json_get(spec, "hostPath"), "type", "");
-	default_str(a, json_need(a, o, "status", JSON_OBJECT), "phase", "Pending");
-}
-
-static void persistent_volume_claim_defaults(struct arena *a, struct json *o)
-{
-	volume_claim_defaults(a, o);
 	default_str(a, json_need(a, o, "status", JSON_OBJECT), "phase", "Pending");
 }
 
@@ -164,30 +151,6 @@ static void validate_namespace(struct field_errors *e, const struct json *object
 	}
 }
 
-/* Sources of a volume cannot be exchanged once it exists. */
-static void validate_volume(struct field_errors *e, const struct json *object, const struct json *old)
-{
-	static const char may_change[] = "capacity,accessModes,claimRef,persistentVolumeReclaimPolicy,storageClassName,"
-	                                 "mountOptions,volumeMode,nodeAffinity,volumeAttributesClassName";
-	if (old && differs_beyond(json_get(object, "spec"), json_get(old, "spec"), may_change))
-		bad_forbidden(
-		        e, "spec.persistentvolumesource", "spec.persistentvolumesource is immutable after creation");
-}
-
-/* A claim is bound once; when it is bound it may ask for more. */
-static void validate_claim(struct field_errors *e, const struct json *object, const struct json *old)
-{
-	struct json *spec = json_get(object, "spec"), *before = json_get(old, "spec");
-	bool bound = slice_is(json_str(json_path(old, "status", "phase", NULL)), "Bound");
-	bool unnamed = !json_get_str(before, "volumeName").len, classless = !json_get(before, "storageClassName");
-	const char *may_change = at(e, "volumeAttributesClassName%s%s%s", unnamed ? ",volumeName" : "",
-	        classless ? ",storageClassName" : "", bound ? ",resources" : "");
-	if (old && differs_beyond(spec, before, may_change))
-		bad_forbidden(e, "spec",
-		        "spec is immutable after creation except resources.requests and volumeAttributesClassName for "
-		        "bound claims");
-}
-
 /* Its selector is a map of labels, which the template's labels must have. */
 static void validate_replication_controller(struct field_errors *e, const struct json *object, const struct json *old)
 {
@@ -294,6 +257,7 @@ const struct kind_ops kinds_core[] = {
                 .traits = KIND_IS_NODE | KIND_STATUS_AT_CREATE,
                 .defaults = node_defaults,
                 .validate = validate_node,
+                .validate_part = validate_node_status,
                 .columns = "Name,Status,Roles,Age,Version,Internal-IP::1,External-IP::1,OS-Image::1,Kernel-Version::1,"
                            "Container-Runtime::1",
                 .cells = table_node},
@@ -301,6 +265,9 @@ const struct kind_ops kinds_core[] = {
                 .traits = KIND_IS_CLAIM,
                 .defaults = persistent_volume_claim_defaults,
                 .validate = validate_claim,
+                .validate_part = validate_claim_status,
+                .prepare_create = claim_prepare_create,
+                .prepare_update = claim_prepare_update,
                 .columns = "Name,Status,Volume,Capacity,Access Modes,StorageClass,VolumeAttributesClass,Age,"
                            "VolumeMode::1",
                 .cells = table_claim},
@@ -308,7 +275,6 @@ const struct kind_ops kinds_core[] = {
                 .traits = KIND_STATUS_AT_CREATE | KIND_IS_VOLUME,
                 .defaults = persistent_volume_defaults,
                 .validate = validate_volume,
-                .immutable = "spec.volumeMode",
                 .columns = "Name,Capacity,Access Modes,Reclaim Policy,Status,Claim,StorageClass,VolumeAttributesClass,"
                            "Reason,Age,VolumeMode::1",
                 .cells = table_volume},
@@ -343,6 +309,7 @@ const struct kind_ops kinds_core[] = {
                 .traits = KIND_IS_SERVICE,
                 .defaults = service_defaults,
                 .validate = validate_service,
+                .validate_part = validate_service_status,
                 .check_name = check_dns1035_label,
                 .prepare_update = service_prepare_update,
                 .columns = "Name,Type,Cluster-IP,External-IP,Port(s),Age,Selector::1",

@@ -8,11 +8,21 @@ int event_convert(struct arena *a, struct json *object, const struct resource *t
 
 void node_defaults(struct arena *a, struct json *o);
 void validate_node(struct field_errors *e, const struct json *object, const struct json *old);
+void validate_node_status(struct field_errors *e, const struct json *object, const struct json *old);
 
-void volume_claim_defaults(struct arena *a, struct json *o);
+void volume_claim_defaults(struct arena *a, struct json *o); /* of a template too */
+void persistent_volume_claim_defaults(struct arena *a, struct json *o);
+void claim_prepare_create(struct arena *a, struct json *object);
+void claim_prepare_update(struct arena *a, struct json *object, const struct json *old, const char *sub);
+/* `before`: the spec that was there, NULL: none. */
+void validate_claim_spec(struct field_errors *e, const char *base, const struct json *spec, const struct json *before);
+void validate_claim(struct field_errors *e, const struct json *object, const struct json *old);
+void validate_claim_status(struct field_errors *e, const struct json *object, const struct json *old);
+void validate_volume(struct field_errors *e, const struct json *object, const struct json *old);
 
 void service_defaults(struct arena *a, struct json *o);
 void service_prepare_update(struct arena *a, struct json *object, const struct json *old, const char *sub);
 void validate_service(struct field_errors *e, const struct json *object, const struct json *old);
+void validate_service_status(struct field_errors *e, const struct json *object, const struct json *old);
 
 #endif

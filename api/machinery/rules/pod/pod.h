@@ -36,6 +36,8 @@ void validate_container_life(
 /* Security contexts, and what of the host's a pod shares. */
 void validate_container_context(struct field_errors *e, const char *field, const struct json *container);
 void validate_pod_context(struct field_errors *e, const char *field, const struct json *spec);
+/* A selector of nodes that one of must match. */
+void validate_node_selector(struct field_errors *e, const char *field, const struct json *selector);
 /* Affinity, tolerations, spread, gates and preemption. */
 void validate_pod_scheduling(struct field_errors *e, const char *field, const struct json *spec);
 /* `claims`: claim templates whose volumes every pod gets; NULL: none. */

@@ -98,15 +98,22 @@ static void check_node_term(struct field_errors *e, const char *here, const stru
 		check_field_expression(e, at(e, "%s.matchFields[%d]", here, j++), it);
 }
 
+void validate_node_selector(struct field_errors *e, const char *field, const struct json *selector)
+{
+	const struct json *terms = json_get(selector, "nodeSelectorTerms");
+	int i = 0;
+	if (!count_of(terms))
+		bad_required(e, at(e, "%s.nodeSelectorTerms", field), "must have at least one node selector term");
+	JSON_FOREACH (it, terms)
+		check_node_term(e, at(e, "%s.nodeSelectorTerms[%d]", field, i++), it, true);
+}
+
 static void check_node_affinity(struct field_errors *e, const char *here, const struct json *affinity)
 {
 	const struct json *must = json_get(affinity, required);
-	const char *terms = at(e, "%s.%s.nodeSelectorTerms", here, required);
-	int i = 0, j = 0;
-	if (json_is(must, JSON_OBJECT) && !count_of(json_get(must, "nodeSelectorTerms")))
-		bad_required(e, terms, "must have at least one node selector term");
-	JSON_FOREACH (it, json_get(must, "nodeSelectorTerms"))
-		check_node_term(e, at(e, "%s[%d]", terms, i++), it, true);
+	int j = 0;
+	if (json_is(must, JSON_OBJECT))
+		validate_node_selector(e, at(e, "%s.%s", here, required), must);
 	JSON_FOREACH (it, json_get(affinity, preferred)) {
 		const char *one = at(e, "%s.%s[%d]", here, preferred, j++);
 		check_weight(e, one, it);
