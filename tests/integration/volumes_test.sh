@@ -123,16 +123,16 @@ check_is "which points back to it" 30 "$(kubectl get pv -o 'jsonpath={range .ite
 claim classless 1Gi 'accessModes: [ReadWriteOncePod]'
 claim nobody 1Gi 'storageClassName: absent'
 check "a class that is not there is told" wait_for 10 has_event 'nobody Warning ProvisioningFailed storageclass.storage.k8s.io "absent" not found'
-class fast example.com/fast Immediate 'storageclass.kubernetes.io/is-default-class: "true"'
+class fast fast.example.com Immediate 'storageclass.kubernetes.io/is-default-class: "true"'
 check "a claim without a class gets the default that comes later" wait_for 10 is pvc/classless '{.spec.storageClassName}' fast
-check "its provisioner is asked" wait_for 10 is pvc/classless '{.metadata.annotations.volume\.kubernetes\.io/storage-provisioner}' example.com/fast
-check "and the user told" wait_for 10 has_event "classless Normal ExternalProvisioning Waiting for a volume to be created either by the external provisioner 'example.com/fast' or manually by the system administrator."
+check "its provisioner is asked" wait_for 10 is pvc/classless '{.metadata.annotations.volume\.kubernetes\.io/storage-provisioner}' fast.example.com
+check "and the user told" wait_for 10 has_event "classless Normal ExternalProvisioning Waiting for a volume to be created either by the external provisioner 'fast.example.com' or manually by the system administrator."
 uid=$(jp pvc/classless '{.metadata.uid}')
 kubectl apply -f - >/dev/null <<-YAML
 	apiVersion: v1
 	kind: PersistentVolume
-	metadata: {name: pvc-$uid, annotations: {pv.kubernetes.io/provisioned-by: example.com/fast}}
-	spec: {storageClassName: fast, accessModes: [ReadWriteOncePod], capacity: {storage: 1Gi}, persistentVolumeReclaimPolicy: Delete, csi: {driver: example.com/fast, volumeHandle: h}, claimRef: {namespace: default, name: classless, uid: $uid}}
+	metadata: {name: pvc-$uid, annotations: {pv.kubernetes.io/provisioned-by: fast.example.com}}
+	spec: {storageClassName: fast, accessModes: [ReadWriteOncePod], capacity: {storage: 1Gi}, persistentVolumeReclaimPolicy: Delete, csi: {driver: fast.example.com, volumeHandle: h}, claimRef: {namespace: default, name: classless, uid: $uid}}
 YAML
 check "what the provisioner made is bound" wait_for 10 phase pvc/classless Bound
 kubectl delete pvc classless >/dev/null
@@ -188,25 +188,25 @@ YAML
 check "two claims of a pod find a node that has both" wait_for 20 on_node pair n1
 check_is "the smaller one leaves the larger volume" "pair-1 pair-2" "$(jp pvc/pair-a '{.spec.volumeName}') $(jp pvc/pair-b '{.spec.volumeName}')"
 
-class made example.com/csi WaitForFirstConsumer
+class made csi.example.com WaitForFirstConsumer
 claim dynamic 1Gi 'storageClassName: made'
 pod user dynamic 'nodeSelector: {kubernetes.io/hostname: n1}'
 check "a claim names the node of its pod" wait_for 10 is pvc/dynamic '{.metadata.annotations.volume\.kubernetes\.io/selected-node}' n1
 check "the pod waits for its volume" is pod/user '{.spec.nodeName}' ""
 stop_server KILL
 start_server "$PORT" --disable-agent || { finish; exit 1; }
-check "a restart in between: its provisioner makes it" provision dynamic n1 example.com/csi
+check "a restart in between: its provisioner makes it" provision dynamic n1 csi.example.com
 check "and the pod gets its node" wait_for 20 on_node user n1
 check "the claim its volume" phase pvc/dynamic Bound
 claim refused 1Gi 'storageClassName: made'
 pod retry refused
-wait_for 10 is pvc/refused '{.metadata.annotations.volume\.kubernetes\.io/storage-provisioner}' example.com/csi
+wait_for 10 is pvc/refused '{.metadata.annotations.volume\.kubernetes\.io/storage-provisioner}' csi.example.com
 kubectl annotate pvc refused volume.kubernetes.io/selected-node- >/dev/null
 check "a provisioner that cannot gives the node back" wait_for 10 has_event 'retry Warning FailedScheduling running PreBind plugin "VolumeBinding": binding volumes: provisioning failed for PVC "refused"'
 chosen() { jp pvc/refused '{.metadata.annotations.volume\.kubernetes\.io/selected-node}'; }
 chosen_again() { [ -n "$(chosen)" ]; }
 check "and the pod chooses again" wait_for 20 chosen_again
-check "a volume at last" provision refused "$(chosen)" example.com/csi
+check "a volume at last" provision refused "$(chosen)" csi.example.com
 check "a node at last" wait_for 20 on_node retry
 
 # ---- capacity, limits, zones, single pods ----
