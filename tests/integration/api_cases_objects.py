@@ -241,6 +241,8 @@ def _():
 @case("binding: sets the node once")
 def _():
     bind = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "unbound"}, "target": {"kind": "Node", "name": "n2"}}
+    other = t.api.post(PODS + "/unbound/binding", {**bind, "target": {"kind": "Pod", "name": "n2"}}).want(422, "Invalid").json
+    has(other["message"], 'target.kind: Unsupported value: "Pod": supported values: "Node", "<empty>"')
     t.api.post(PODS + "/unbound/binding", bind).want(201)
     after = t.api.get(PODS + "/unbound").json
     eq(after["spec"]["nodeName"], "n2")
@@ -256,6 +258,24 @@ def _():
     p = t.api.put(PODS + "/unbound", p).want(200).json
     p["spec"]["hostNetwork"] = True
     t.api.put(PODS + "/unbound", p).want(422, "Invalid")
+
+
+@case("core: what the server owns of it, and what stays over a patch")
+def _():
+    space = t.api.post("/api/v1/namespaces", {"metadata": {"name": "ended"}, "spec": {"finalizers": ["a.b/c"]}}).want(201).json
+    eq(space["spec"]["finalizers"], ["a.b/c", "kubernetes"])
+    wrong = t.api.patch("/api/v1/namespaces/ended/status", {"status": {"phase": "Terminating"}}).want(422, "Invalid").json
+    has(wrong["message"], "status.Phase: Invalid value: \"Terminating\": may only be 'Active'")
+    claims = "/api/v1/namespaces/default/persistentvolumeclaims"
+    spec = {"accessModes": ["ReadWriteOnce"], "storageClassName": "", "resources": {"requests": {"storage": "1Gi"}}}
+    source = {"kind": "PersistentVolumeClaim", "name": "from"}
+    claim = t.api.post(claims, {"metadata": {"name": "filled"}, "spec": {**spec, "dataSource": source}}).want(201).json
+    eq(claim["spec"]["dataSourceRef"], claim["spec"]["dataSource"])
+    eq(claim["spec"]["dataSourceRef"]["name"], "from")
+    t.api.put(claims + "/filled", claim).want(200)
+    larger = t.api.patch(claims + "/filled", {"spec": {"resources": {"requests": {"storage": "2Gi"}}}})
+    has(larger.want(422, "Invalid").json["message"], "spec is immutable after creation except resources.requests")
+    t.api.delete(claims + "/filled").want(200)
 
 
 @case("services: addresses and node ports are given out once, and kept")

@@ -75,11 +75,13 @@ static bool is_zero(const unsigned char *bytes, size_t n)
 	return true;
 }
 
-/* What an address is that nobody may send to from elsewhere; NULL: they may. */
+/* Why nobody may send to it from elsewhere; NULL: they may. */
 static const char *unreachable_error(const struct ip *ip)
 {
 	const unsigned char *b = ip->bytes;
 	bool v6 = ip->family == IP_V6;
+	if (is_zero(b, ip_bytes(ip->family)))
+		return "may not be unspecified";
 	if (v6 ? is_zero(b, 15) && b[15] == 1 : b[0] == 127)
 		return "may not be in the loopback range (127.0.0.0/8, ::1/128)";
 	if (v6 ? b[0] == 0xfe && (b[1] & 0xc0) == 0x80 : b[0] == 169 && b[1] == 254)
@@ -92,11 +94,9 @@ static const char *unreachable_error(const struct ip *ip)
 void check_reachable_ip(struct field_errors *e, const char *field, struct slice text)
 {
 	struct ip ip;
-	if (!sloppy_ip_parse(text, &ip))
-		return; /* check_ip()'s */
-	const char *bad = unreachable_error(&ip);
-	if (is_zero(ip.bytes, ip_bytes(ip.family)))
-		bad_value(e, field, text, at(e, "may not be unspecified (%.*s)", SLICE_FMT(text)));
+	const char *bad = sloppy_ip_parse(text, &ip) ? unreachable_error(&ip) : NULL;
+	if (bad && is_zero(ip.bytes, ip_bytes(ip.family)))
+		bad = at(e, "%s (%.*s)", bad, SLICE_FMT(text)); /* as it was written */
 	if (bad)
 		bad_value(e, field, text, bad);
 }

@@ -48,6 +48,7 @@ static int decode(struct mutation *m, struct err *err)
 	struct arena *a = m->arena;
 	struct json *object = json_copy(a, m->old), *spec = json_need(a, object, "spec", JSON_OBJECT);
 	struct slice node = json_str(json_path(b->body, "target", "name", NULL)),
+	             kind = json_str(json_path(b->body, "target", "kind", NULL)),
 	             bound = json_get_str(spec, "nodeName");
 	if (json_path(object, "metadata", "deletionTimestamp", NULL))
 		return refuse(m, "being deleted, cannot be assigned to a host", SLICE_NULL, err);
@@ -56,6 +57,11 @@ static int decode(struct mutation *m, struct err *err)
 	if (!node.len)
 		return err_set(err, ERR_INVALID_OBJECT, "Binding \"%.*s\" is invalid: target.name: Required value",
 		        SLICE_FMT(m->name));
+	if (kind.len && !slice_is(kind, "Node"))
+		return err_set(err, ERR_INVALID_OBJECT,
+		        "Binding \"%.*s\" is invalid: target.kind: Unsupported value: \"%.*s\": supported values: "
+		        "\"Node\", \"<empty>\"",
+		        SLICE_FMT(m->name), SLICE_FMT(kind));
 	json_set_str(a, spec, "nodeName", node);
 	JSON_FOREACH (it, json_path(b->body, "metadata", "annotations", NULL))
 		json_set_slice(a, json_need(a, json_get(object, "metadata"), "annotations", JSON_OBJECT), it->key,

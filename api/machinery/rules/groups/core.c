@@ -6,9 +6,7 @@
 #include "api/machinery/rules/groups.h"
 #include "api/machinery/rules/checks.h"
 #include "api/machinery/table/printers.h"
-#include "base/base64.h"
-
-enum { OBJECT_DATA_BYTES_MAX = 1024 * 1024 };
+#include "base/check.h"
 
 /* ---- defaults ---- */
 
@@ -23,11 +21,6 @@ static void replication_controller_defaults(struct arena *a, struct json *o)
 	if (labels && meta && !json_get(meta, "labels"))
 		json_set(a, meta, "labels", json_copy(a, labels));
 	pod_template_defaults(a, o);
-}
-
-static void secret_defaults(struct arena *a, struct json *o)
-{
-	default_str(a, o, "type", "Opaque");
 }
 
 static void persistent_volume_defaults(struct arena *a, struct json *o)
@@ -61,94 +54,39 @@ static void limit_range_defaults(struct arena *a, struct json *o)
 	}
 }
 
-static void endpoints_defaults(struct arena *a, struct json *o)
-{
-	JSON_FOREACH (s, json_get(o, "subsets"))
-		JSON_FOREACH (p, json_get(s, "ports"))
-			default_str(a, p, "protocol", "TCP");
-}
-
 /* ---- validation ---- */
 
-static void check_data(struct field_errors *e, const char *field, const struct json *data, size_t *total)
+/* Names without a domain are those that upstream gives. */
+static void check_namespace_finalizer(struct field_errors *e, const char *field, struct slice name)
 {
-	JSON_FOREACH (it, data) {
-		const char *bad = check_config_key(it->key);
-		if (bad)
-			bad_value(e, at(e, "%s[%.*s]", field, SLICE_FMT(it->key)), it->key, bad);
-		*total += it->key.len + json_str(it).len;
-	}
+	static const char *const known[] = {"kubernetes", "orphan", "foregroundDeletion"};
+	const char *bad = check_qualified_name(name);
+	if (bad)
+		bad_value(e, field, name, bad);
+	if (name.len && !memchr(name.ptr, '/', name.len) && !slice_is_any(name, known, COUNT_OF(known)))
+		bad_value(e, field, name, "name is neither a standard finalizer name nor is it fully qualified");
 }
 
-static bool same(const struct json *x, const struct json *y)
-{
-	bool x_empty = !x || !x->first, y_empty = !y || !y->first;
-	return (x_empty && y_empty) || json_equal(x, y);
-}
-
-static void check_frozen(struct field_errors *e, const struct json *object, const struct json *old)
-{
-	if (!json_get_bool(old, "immutable", false))
-		return;
-	if (!json_get_bool(object, "immutable", false))
-		bad_forbidden(e, "immutable", "field is immutable when `immutable` is set");
-	if (!same(json_get(object, "data"), json_get(old, "data")) ||
-	        !same(json_get(object, "binaryData"), json_get(old, "binaryData")))
-		bad_forbidden(e, "data", "field is immutable when `immutable` is set");
-}
-
-static void validate_config_map(struct field_errors *e, const struct json *object, const struct json *old)
-{
-	struct json_index members;
-	size_t total = 0;
-	check_data(e, "data", json_get(object, "data"), &total);
-	check_data(e, "binaryData", json_get(object, "binaryData"), &total);
-	json_index_init(&members, json_get(object, "data"));
-	JSON_FOREACH (it, json_get(object, "binaryData"))
-		if (json_index_get(&members, it->key))
-			bad_value(e, at(e, "binaryData[%.*s]", SLICE_FMT(it->key)), it->key,
-			        "duplicate of key present in data");
-	json_index_release(&members);
-	if (total > OBJECT_DATA_BYTES_MAX)
-		field_error_add(e, "FieldValueTooLong", "", "Too long: may not be more than 1048576 bytes");
-	if (old)
-		check_frozen(e, object, old);
-}
-
-static void validate_secret(struct field_errors *e, const struct json *object, const struct json *old)
-{
-	size_t total = 0;
-	struct slice type = json_get_str(object, "type");
-	struct json *data = json_get(object, "data");
-	check_data(e, "data", data, &total);
-	if (total / 4 * 3 > OBJECT_DATA_BYTES_MAX)
-		field_error_add(e, "FieldValueTooLong", "data", "Too long: may not be more than 1048576 bytes");
-	if (slice_is(type, "kubernetes.io/tls")) {
-		if (!json_get(data, "tls.crt"))
-			bad_required(e, "data[tls.crt]", "");
-		if (!json_get(data, "tls.key"))
-			bad_required(e, "data[tls.key]", "");
-	}
-	if (slice_is(type, "kubernetes.io/dockerconfigjson") && !json_get(data, ".dockerconfigjson"))
-		bad_required(e, "data[.dockerconfigjson]", "");
-	if (slice_is(type, "kubernetes.io/service-account-token") &&
-	        !json_get(json_path(object, "metadata", "annotations", NULL), "kubernetes.io/service-account.name"))
-		bad_required(e, "metadata.annotations[kubernetes.io/service-account.name]", "");
-	if (!old)
-		return;
-	if (!slice_eq(type, json_get_str(old, "type")))
-		field_error_add(
-		        e, "FieldValueInvalid", "type", "Invalid value: \"%.*s\": field is immutable", SLICE_FMT(type));
-	check_frozen(e, object, old);
-}
-
+/* An update keeps its spec: what is there was looked at when it came. */
 static void validate_namespace(struct field_errors *e, const struct json *object, const struct json *old)
 {
-	JSON_FOREACH (it, json_path(object, "spec", "finalizers", NULL)) {
-		const char *bad = check_qualified_name(json_str(it));
-		if (bad)
-			bad_value(e, "spec.finalizers", json_str(it), bad);
-	}
+	if (!old)
+		JSON_FOREACH (it, json_path(object, "spec", "finalizers", NULL))
+			check_namespace_finalizer(e, "spec.finalizers", json_str(it));
+}
+
+/* Of the status and of finalize: each leaves the other's half as it is. */
+static void validate_namespace_part(struct field_errors *e, const struct json *object, const struct json *old)
+{
+	struct slice phase = json_str(json_path(object, "status", "phase", NULL));
+	bool is_dying = json_path(object, "metadata", "deletionTimestamp", NULL) != NULL;
+	int i = 0;
+	if (!slice_is(phase, is_dying ? "Terminating" : "Active"))
+		bad_value(e, "status.Phase", phase,
+		        is_dying ? "may only be 'Terminating' if `deletionTimestamp` is not empty"
+		                 : "may only be 'Active' if `deletionTimestamp` is empty");
+	JSON_FOREACH (it, json_path(object, "spec", "finalizers", NULL))
+		check_namespace_finalizer(e, at(e, "spec.finalizers[%d]", i++), json_str(it));
 }
 
 /* Its selector is a map of labels, which the template's labels must have. */
@@ -175,21 +113,57 @@ static void validate_replication_controller(struct field_errors *e, const struct
 	validate_pod_template(e, "spec.template", template, NULL);
 	if (policy.len && !slice_is(policy, "Always"))
 		bad_choice(e, "spec.template.spec.restartPolicy", policy, "Always");
+	if (json_path(template, "spec", "activeDeadlineSeconds", NULL))
+		bad_forbidden(e, "spec.template.spec.activeDeadlineSeconds",
+		        "activeDeadlineSeconds in ReplicationController is not Supported");
+}
+
+static void validate_replication_controller_status(
+        struct field_errors *e, const struct json *object, const struct json *old)
+{
+	static const char *const counts[] = {
+	        "replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration"};
+	const struct json *status = json_get(object, "status");
+	int64_t all = json_get_int(status, "replicas", 0), available = json_get_int(status, "availableReplicas", 0);
+	for (size_t i = 0; i < COUNT_OF(counts); i++)
+		check_non_negative(e, at(e, "status.%s", counts[i]), json_get(status, counts[i]));
+	for (size_t i = 1; i < 4; i++)
+		if (json_get_int(status, counts[i], 0) > all)
+			bad_number(e, at(e, "status.%s", counts[i]), json_get_int(status, counts[i], 0),
+			        "cannot be greater than status.replicas");
+	if (available > json_get_int(status, "readyReplicas", 0))
+		bad_number(e, "status.availableReplicas", available, "cannot be greater than readyReplicas");
+}
+
+static void pod_template_object_defaults(struct arena *a, struct json *o)
+{
+	struct json *spec = json_path(o, "template", "spec", NULL);
+	if (spec)
+		pod_spec_defaults(a, spec);
+}
+
+static void validate_pod_template_object(struct field_errors *e, const struct json *object, const struct json *old)
+{
+	validate_pod_template(e, "template", json_get(object, "template"), NULL);
+}
+
+/* Of the secrets of an account their names count. */
+static void account_create(struct arena *a, struct json *object)
+{
+	JSON_FOREACH (it, json_get(object, "secrets"))
+		for (struct json *next, *m = it->first; m; m = next) {
+			next = m->next;
+			if (!slice_is(m->key, "name"))
+				json_remove(it, m);
+		}
+}
+
+static void account_update(struct arena *a, struct json *object, const struct json *old, const char *sub)
+{
+	account_create(a, object);
 }
 
 /* ---- what the server owns ---- */
-
-/* stringData is written only: its values move into data. */
-static void secret_string_data(struct arena *a, struct json *object)
-{
-	struct json *plain = json_get(object, "stringData");
-	if (!json_is(plain, JSON_OBJECT))
-		return;
-	struct json *data = json_need(a, object, "data", JSON_OBJECT);
-	JSON_FOREACH (it, plain)
-		json_set_slice(a, data, it->key, json_new_str(a, base64_encode(a, json_str(it))));
-	json_del(object, "stringData");
-}
 
 static void namespace_label(struct arena *a, struct json *object)
 {
@@ -200,9 +174,12 @@ static void namespace_label(struct arena *a, struct json *object)
 
 static void namespace_create(struct arena *a, struct json *object)
 {
-	struct json *spec = json_need(a, object, "spec", JSON_OBJECT);
-	struct json *finalizers = json_set(a, spec, "finalizers", json_new(a, JSON_ARRAY));
-	json_append(finalizers, json_new_cstr(a, "kubernetes"));
+	struct json *finalizers = json_need(a, json_need(a, object, "spec", JSON_OBJECT), "finalizers", JSON_ARRAY);
+	bool has_own = false;
+	JSON_FOREACH (it, finalizers)
+		has_own |= slice_is(json_str(it), "kubernetes");
+	if (!has_own)
+		json_append(finalizers, json_new_cstr(a, "kubernetes"));
 	struct json *status = json_set(a, object, "status", json_new(a, JSON_OBJECT));
 	json_set_cstr(a, status, "phase", "Active");
 	namespace_label(a, object);
@@ -220,11 +197,6 @@ static void namespace_update(struct arena *a, struct json *object, const struct 
 	namespace_label(a, object);
 }
 
-static void secret_update(struct arena *a, struct json *object, const struct json *old, const char *sub)
-{
-	secret_string_data(a, object);
-}
-
 /* ---- the rows ---- */
 
 const struct kind_ops kinds_core[] = {
@@ -235,10 +207,13 @@ const struct kind_ops kinds_core[] = {
                 .cells = table_config_map},
         {.kind = "Endpoints",
                 .defaults = endpoints_defaults,
+                .validate = validate_endpoints,
                 .columns = "Name,Endpoints,Age",
                 .cells = table_endpoints},
         {.kind = "Event",
                 .traits = KIND_IS_EVENT,
+                .validate = validate_event,
+                .check_name = check_path_segment,
                 .convert = event_convert,
                 .columns = "Last Seen,Type,Reason,Object,Subobject::1,Source::1,Message,First Seen::1,Count:integer:1,"
                            "Name::1",
@@ -248,6 +223,7 @@ const struct kind_ops kinds_core[] = {
                 .traits = KIND_IS_NAMESPACE,
                 .defaults = namespace_defaults,
                 .validate = validate_namespace,
+                .validate_part = validate_namespace_part,
                 .check_name = validate_dns1123_label,
                 .prepare_create = namespace_create,
                 .prepare_update = namespace_update,
@@ -288,15 +264,19 @@ const struct kind_ops kinds_core[] = {
                 .status_keeps = "ownerReferences",
                 .columns = "Name,Ready,Status,Restarts,Age,IP::1,Node::1,Nominated Node::1,Readiness Gates::1",
                 .cells = table_pod},
-        {.kind = "PodTemplate", .traits = KIND_MAKES_PODS},
+        {.kind = "PodTemplate",
+                .traits = KIND_MAKES_PODS,
+                .defaults = pod_template_object_defaults,
+                .validate = validate_pod_template_object},
         {.kind = "ReplicationController",
                 .traits = KIND_MAKES_PODS | KIND_ORPHANS,
                 .defaults = replication_controller_defaults,
                 .validate = validate_replication_controller,
+                .validate_part = validate_replication_controller_status,
                 .columns = "Name,Desired:integer,Current:integer,Ready:integer,Age,Containers::1,Images::1,"
                            "Selector::1",
                 .cells = table_replica_set},
-        {.kind = "ResourceQuota", .validate = validate_resource_quota},
+        {.kind = "ResourceQuota", .validate = validate_resource_quota, .validate_part = validate_resource_quota_status},
         {.kind = "Secret",
                 .defaults = secret_defaults,
                 .validate = validate_secret,
@@ -304,7 +284,11 @@ const struct kind_ops kinds_core[] = {
                 .prepare_update = secret_update,
                 .columns = "Name,Type,Data:integer,Age",
                 .cells = table_secret},
-        {.kind = "ServiceAccount", .columns = "Name,Secrets:integer,Age", .cells = table_service_account},
+        {.kind = "ServiceAccount",
+                .prepare_create = account_create,
+                .prepare_update = account_update,
+                .columns = "Name,Secrets:integer,Age",
+                .cells = table_service_account},
         {.kind = "Service",
                 .traits = KIND_IS_SERVICE,
                 .defaults = service_defaults,

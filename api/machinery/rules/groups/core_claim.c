@@ -104,10 +104,16 @@ static void check_source(struct field_errors *e, const char *here, const struct 
 		bad_value(e, at(e, "%s.namespace", here), ns, bad);
 }
 
+/* A group that is null is none, as one that is not there. */
+static bool names_group(const struct json *source)
+{
+	return json_is(json_get(source, "apiGroup"), JSON_STRING);
+}
+
 static bool is_same_source(const struct json *source, const struct json *ref)
 {
-	const struct json *group = json_get(source, "apiGroup"), *other = json_get(ref, "apiGroup");
-	return !group == !other && slice_eq(json_str(group), json_str(other)) &&
+	return names_group(source) == names_group(ref) &&
+	       slice_eq(json_get_str(source, "apiGroup"), json_get_str(ref, "apiGroup")) &&
 	       slice_eq(json_get_str(source, "kind"), json_get_str(ref, "kind")) &&
 	       slice_eq(json_get_str(source, "name"), json_get_str(ref, "name"));
 }
@@ -115,8 +121,7 @@ static bool is_same_source(const struct json *source, const struct json *ref)
 static void check_sources(struct field_errors *e, const char *base, const struct json *spec, const struct json *before)
 {
 	const struct json *source = part(spec, "dataSource"), *ref = part(spec, "dataSourceRef");
-	bool allows_any_group =
-	        json_get(part(before, "dataSource"), "apiGroup") || json_get(part(before, "dataSourceRef"), "apiGroup");
+	bool allows_any_group = names_group(part(before, "dataSource")) || names_group(part(before, "dataSourceRef"));
 	const char *bad = NULL;
 	if (source)
 		check_source(e, at(e, "%s.dataSource", base), source, allows_any_group);

@@ -4,6 +4,17 @@
 
 #include "api/machinery/rules/validate.h"
 
+void validate_config_map(struct field_errors *e, const struct json *object, const struct json *old);
+void secret_defaults(struct arena *a, struct json *o);
+void secret_string_data(struct arena *a, struct json *object);
+void secret_update(struct arena *a, struct json *object, const struct json *old, const char *sub);
+void validate_secret(struct field_errors *e, const struct json *object, const struct json *old);
+
+void endpoints_defaults(struct arena *a, struct json *o);
+void validate_endpoints(struct field_errors *e, const struct json *object, const struct json *old);
+
+/* In the words of either group. */
+void validate_event(struct field_errors *e, const struct json *object, const struct json *old);
 int event_convert(struct arena *a, struct json *object, const struct resource *to, struct err *err);
 
 void node_defaults(struct arena *a, struct json *o);

@@ -6,6 +6,30 @@
 #include "api/machinery/rules/checks.h"
 #include "base/check.h"
 
+/* ---- names of resources ---- */
+
+/* Names without a domain are those that something counts. */
+static bool is_counted(struct slice name)
+{
+	static const char *const plain[] = {"cpu", "memory", "ephemeral-storage", "requests.cpu", "requests.memory",
+	        "requests.storage", "requests.ephemeral-storage", "limits.cpu", "limits.memory",
+	        "limits.ephemeral-storage", "pods", "resourcequotas", "services", "replicationcontrollers", "secrets",
+	        "persistentvolumeclaims", "configmaps", "services.nodeports", "services.loadbalancers"};
+	return slice_is_any(name, plain, COUNT_OF(plain)) || slice_starts(name, "requests.hugepages-") ||
+	       slice_starts(name, "hugepages-") || memchr(name.ptr, '/', name.len) != NULL;
+}
+
+/* False: it is wrong, and that is said. */
+static bool check_resource_name(struct field_errors *e, const char *field, struct slice name)
+{
+	const char *bad = check_qualified_name(name);
+	if (!bad && !is_counted(name) && !slice_is(name, "storage"))
+		bad = "must be a standard resource type or fully qualified";
+	if (bad)
+		bad_value(e, field, name, bad);
+	return !bad;
+}
+
 /* ---- LimitRange ---- */
 
 struct limit {
@@ -21,15 +45,20 @@ static const char *text(struct field_errors *e, const struct quantity *q)
 	return at(e, "%s", out);
 }
 
-/* `low` must not be above `high`. */
-static void check_pair(struct limit *l, struct slice name, const char *member, const struct resource_list *low,
-        const char *low_word, const struct resource_list *high, const char *high_word)
+struct bound {
+	const char *word; /* "min": what messages call it */
+	const struct resource_list *list;
+};
+
+/* `low` must not be above `high`; upstream tells it of one of the two, at `member`. */
+static void check_pair(struct limit *l, struct slice name, const char *member, struct bound low, struct bound high)
 {
-	const struct quantity *x = resource_list_get(low, name), *y = resource_list_get(high, name);
+	const struct quantity *x = resource_list_get(low.list, name), *y = resource_list_get(high.list, name);
+	bool is_of_high = strcmp(high.word, "default request") == 0;
 	if (!x || !y || quantity_cmp(x, y) <= 0)
 		return;
-	bad_value(l->e, at(l->e, "%s.%s[%.*s]", l->field, member, SLICE_FMT(name)), slice_of(text(l->e, x)),
-	        at(l->e, "%s value %s is greater than %s value %s", low_word, text(l->e, x), high_word, text(l->e, y)));
+	bad_quantity(l->e, at(l->e, "%s.%s[%.*s]", l->field, member, SLICE_FMT(name)), is_of_high ? y : x,
+	        at(l->e, "%s value %s is greater than %s value %s", low.word, text(l->e, x), high.word, text(l->e, y)));
 }
 
 static void check_ratio(struct limit *l, struct slice name)
@@ -41,25 +70,43 @@ static void check_ratio(struct limit *l, struct slice name)
 	if (!ratio)
 		return;
 	if (quantity_cmp(ratio, &one) < 0)
-		bad_value(l->e, field, slice_of(text(l->e, ratio)),
-		        at(l->e, "ratio %s is less than 1", text(l->e, ratio)));
+		bad_quantity(l->e, field, ratio, at(l->e, "ratio %s is less than 1", text(l->e, ratio)));
 	if (!min || !max || quantity_sign(min) <= 0 || quantity_sign(max) <= 0)
 		return;
 	double widest = quantity_double(max) / quantity_double(min);
 	if (widest < quantity_double(ratio))
-		bad_value(l->e, field, slice_of(text(l->e, ratio)),
+		bad_quantity(l->e, field, ratio,
 		        at(l->e, "ratio %s is greater than max/min = %f", text(l->e, ratio), widest));
+}
+
+/* Of huge pages and of what a domain names a container gets what it asks for. */
+static bool may_overcommit(struct slice name)
+{
+	bool is_native = !memchr(name.ptr, '/', name.len) || memmem(name.ptr, name.len, "kubernetes.io/", 14);
+	return is_native && !slice_starts(name, "hugepages-");
+}
+
+static void check_equal(struct limit *l, struct slice name)
+{
+	const struct quantity *limit = resource_list_get(&l->fallback, name),
+	                      *request = resource_list_get(&l->request, name);
+	if (!may_overcommit(name) && limit && request && quantity_cmp(limit, request) != 0)
+		bad_quantity(l->e, at(l->e, "%s.defaultRequest[%.*s]", l->field, SLICE_FMT(name)), request,
+		        at(l->e, "default value %s must equal to defaultRequest value %s in %.*s", text(l->e, limit),
+		                text(l->e, request), SLICE_FMT(name)));
 }
 
 static void check_name(struct limit *l, struct slice name)
 {
-	check_pair(l, name, "min", &l->min, "min", &l->max, "max");
-	check_pair(l, name, "min", &l->min, "min", &l->request, "default request");
-	check_pair(l, name, "defaultRequest", &l->request, "default request", &l->max, "max");
-	check_pair(l, name, "defaultRequest", &l->request, "default request", &l->fallback, "default limit");
-	check_pair(l, name, "min", &l->min, "min", &l->fallback, "default");
-	check_pair(l, name, "default", &l->fallback, "default", &l->max, "max");
+	struct bound min = {"min", &l->min}, max = {"max", &l->max}, request = {"default request", &l->request};
+	check_pair(l, name, "min", min, max);
+	check_pair(l, name, "defaultRequest", min, request);
+	check_pair(l, name, "defaultRequest", request, max);
+	check_pair(l, name, "defaultRequest", request, (struct bound){"default limit", &l->fallback});
+	check_pair(l, name, "default", min, (struct bound){"default", &l->fallback});
+	check_pair(l, name, "default", (struct bound){"default", &l->fallback}, max);
 	check_ratio(l, name);
+	check_equal(l, name);
 }
 
 static void check_claim_limit(struct limit *l)
@@ -67,6 +114,22 @@ static void check_claim_limit(struct limit *l)
 	if (!resource_list_get(&l->min, SLICE("storage")) && !resource_list_get(&l->max, SLICE("storage")))
 		bad_required(l->e, at(l->e, "%s.limits", l->field),
 		        "either minimum or maximum storage value is required, but neither was provided");
+}
+
+/* What has no domain is what containers have, where it is them that are bounded. */
+static void check_names(struct limit *l, const struct json *limit, struct slice type)
+{
+	static const char *const members[] = {"max", "min", "default", "defaultRequest", "maxLimitRequestRatio"};
+	static const char *const known[] = {"cpu", "memory", "ephemeral-storage"};
+	bool is_of_containers = slice_is(type, "Pod") || slice_is(type, "Container");
+	for (size_t i = 0; i < COUNT_OF(members); i++)
+		JSON_FOREACH (it, json_get(limit, members[i])) {
+			const char *field = at(l->e, "%s.%s[%.*s]", l->field, members[i], SLICE_FMT(it->key));
+			check_resource_name(l->e, field, it->key);
+			if (is_of_containers && !memchr(it->key.ptr, '/', it->key.len) &&
+			        !slice_is_any(it->key, known, COUNT_OF(known)) && !slice_starts(it->key, "hugepages-"))
+				bad_value(l->e, field, it->key, "must be a standard resource for containers");
+		}
 }
 
 static void check_limit(struct limit *l, const struct json *limit, struct slice type)
@@ -109,6 +172,7 @@ void validate_limit_range(struct field_errors *e, const struct json *object, con
 			        e, at(e, "%s.type", l.field), type, "must be a standard limit type or fully qualified");
 		if (!name_set_add(&seen, type))
 			bad_duplicate(e, at(e, "%s.type", l.field), type);
+		check_names(&l, it, type);
 		check_limit(&l, it, type);
 	}
 	name_set_release(&seen);
@@ -116,107 +180,155 @@ void validate_limit_range(struct field_errors *e, const struct json *object, con
 
 /* ---- ResourceQuota ---- */
 
-static const char scopes_known[] =
-        "Terminating,NotTerminating,BestEffort,NotBestEffort,PriorityClass,CrossNamespacePodAffinity";
-
-/* Names without a domain are those that something counts. */
-static bool is_counted(struct slice name)
+static bool is_pods_resource(struct slice name)
 {
-	static const char *const plain[] = {"cpu", "memory", "ephemeral-storage", "requests.cpu", "requests.memory",
-	        "requests.storage", "requests.ephemeral-storage", "limits.cpu", "limits.memory",
-	        "limits.ephemeral-storage", "pods", "resourcequotas", "services", "replicationcontrollers", "secrets",
-	        "persistentvolumeclaims", "configmaps", "services.nodeports", "services.loadbalancers"};
-	return slice_is_any(name, plain, COUNT_OF(plain)) || slice_starts(name, "requests.hugepages-") ||
-	       slice_starts(name, "hugepages-") || memchr(name.ptr, '/', name.len) != NULL;
+	static const char *const compute[] = {
+	        "cpu", "memory", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory", "pods"};
+	return slice_is_any(name, compute, COUNT_OF(compute));
 }
 
-/* What a quota of pods of some kind may bound. */
+/* What a quota of pods of some kind may bound; what has a domain's name, anybody may count. */
 static bool fits_scope(struct slice scope, struct slice name)
 {
-	static const char *const compute[] = {"cpu", "memory", "ephemeral-storage", "requests.cpu", "requests.memory",
-	        "requests.ephemeral-storage", "limits.cpu", "limits.memory", "limits.ephemeral-storage", "pods"};
-	if (slice_is(scope, "BestEffort"))
-		return slice_is(name, "pods");
-	return slice_is_any(name, compute, COUNT_OF(compute)) || slice_starts(name, "requests.");
+	if (memchr(name.ptr, '/', name.len) || !is_counted(name))
+		return true;
+	return slice_is(scope, "BestEffort") ? slice_is(name, "pods") : is_pods_resource(name);
 }
 
-static void check_scope(struct field_errors *e, const char *field, struct slice scope, const struct json *hard)
+/* A place where scopes stand: where messages say that one is unknown, and that several do not go together. */
+struct scope_place {
+	const char *one, *all;
+	const char *(*shown)(struct field_errors *e, const struct json *spec, struct slice scope);
+	bool has[2][2];
+};
+
+static const char *shown_scopes(struct field_errors *e, const struct json *spec, struct slice scope)
 {
-	if (!scope.len || !slice_is_any(scope,
-	                          (const char *const[]){"Terminating", "NotTerminating", "BestEffort", "NotBestEffort",
-	                                  "PriorityClass", "CrossNamespacePodAffinity"},
-	                          6)) {
-		bad_choice(e, field, scope, scopes_known);
-		return;
-	}
-	JSON_FOREACH (it, hard)
-		if (!fits_scope(scope, it->key))
-			bad_value(e, field, it->key, "unsupported scope applied to resource");
+	return go_list_text(e->arena, "[]core.ResourceQuotaScope", json_get(spec, "scopes"));
+}
+
+static const char *shown_scope(struct field_errors *e, const struct json *spec, struct slice scope)
+{
+	return at(e, "\"%.*s\"", SLICE_FMT(scope));
+}
+
+static const char *const scope_pairs[2][2] = {{"BestEffort", "NotBestEffort"}, {"Terminating", "NotTerminating"}};
+
+static void check_scope(struct field_errors *e, struct scope_place *place, const struct json *spec, struct slice scope)
+{
+	static const char *const known[] = {"Terminating", "NotTerminating", "BestEffort", "NotBestEffort",
+	        "PriorityClass", "CrossNamespacePodAffinity"};
+	if (!slice_is_any(scope, known, COUNT_OF(known)))
+		field_error_add(e, "FieldValueInvalid", place->one, "Invalid value: %s: unsupported scope",
+		        place->shown(e, spec, scope));
+	else
+		JSON_FOREACH (it, json_get(spec, "hard"))
+			if (!fits_scope(scope, it->key))
+				field_error_add(e, "FieldValueInvalid", place->all,
+				        "Invalid value: %s: unsupported scope applied to resource",
+				        place->shown(e, spec, scope));
+	for (size_t k = 0; k < 4; k++)
+		place->has[k / 2][k % 2] |= slice_is(scope, scope_pairs[k / 2][k % 2]);
+}
+
+static void check_conflicts(struct field_errors *e, const struct scope_place *place, const struct json *spec)
+{
+	for (size_t k = 0; k < COUNT_OF(scope_pairs); k++)
+		if (place->has[k][0] && place->has[k][1])
+			field_error_add(e, "FieldValueInvalid", place->all, "Invalid value: %s: conflicting scopes",
+			        shown_scopes(e, spec, SLICE_NULL));
 }
 
 static void check_scopes(struct field_errors *e, const struct json *spec)
 {
-	static const char *const pairs[][2] = {{"BestEffort", "NotBestEffort"}, {"Terminating", "NotTerminating"}};
-	const struct json *scopes = json_get(spec, "scopes"), *hard = json_get(spec, "hard");
-	bool has[2][2] = {{false}};
-	int i = 0;
-	JSON_FOREACH (it, scopes) {
-		check_scope(e, at(e, "spec.scopes[%d]", i++), it->text, hard);
-		for (size_t k = 0; k < 4; k++)
-			has[k / 2][k % 2] |= slice_is(it->text, pairs[k / 2][k % 2]);
-	}
-	for (size_t k = 0; k < 2; k++)
-		if (has[k][0] && has[k][1])
-			bad_value(e, "spec.scopes", slice_of(pairs[k][0]), "conflicting scopes");
+	struct scope_place place = {"spec.scopes", "spec.scopes", shown_scopes, {{false}}};
+	JSON_FOREACH (it, json_get(spec, "scopes"))
+		check_scope(e, &place, spec, json_str(it));
+	check_conflicts(e, &place, spec);
+}
+
+/* ---- selectors of scopes ---- */
+
+#define TERMS "spec.scopeSelector.matchExpressions"
+
+static void check_term(struct field_errors *e, const struct json *term)
+{
+	static const char values_field[] = TERMS ".values", operator_field[] = TERMS ".operator";
+	struct slice scope = json_get_str(term, "scopeName"), op = json_get_str(term, "operator");
+	const struct json *values = json_get(term, "values");
+	bool wants_values = slice_is(op, "In") || slice_is(op, "NotIn");
+	bool wants_none = slice_is(op, "Exists") || slice_is(op, "DoesNotExist");
+	if (!slice_is(scope, "PriorityClass") && !slice_is(op, "Exists"))
+		bad_value(e, operator_field, op,
+		        "must be 'Exist' when scope is any of ResourceQuotaScopeTerminating, "
+		        "ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, "
+		        "ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity");
+	if (wants_values && !(values && values->first))
+		bad_required(e, values_field,
+		        "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector");
+	if (wants_none && values && values->first)
+		field_error_add(e, "FieldValueInvalid", values_field,
+		        "Invalid value: %s: must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope "
+		        "selector",
+		        go_list_text(e->arena, "[]string", values));
+	if (!wants_values && !wants_none)
+		bad_value(e, operator_field, op, "not a valid selector operator");
 }
 
 static void check_selector_terms(struct field_errors *e, const struct json *spec)
 {
-	const struct json *terms = json_path(spec, "scopeSelector", "matchExpressions", NULL);
-	int i = 0;
-	JSON_FOREACH (it, terms) {
-		const char *field = at(e, "spec.scopeSelector.matchExpressions[%d]", i++);
-		struct slice scope = json_get_str(it, "scopeName"), op = json_get_str(it, "operator");
-		const struct json *values = json_get(it, "values");
-		bool wants_values = slice_is(op, "In") || slice_is(op, "NotIn");
-		check_scope(e, at(e, "%s.scopeName", field), scope, json_get(spec, "hard"));
-		check_choice(e, at(e, "%s.operator", field), op, "In,NotIn,Exists,DoesNotExist", true);
-		if (wants_values && !(values && values->first))
-			bad_required(e, at(e, "%s.values", field),
-			        "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector");
-		if (!wants_values && values && values->first)
-			bad_value(e, at(e, "%s.values", field), scope,
-			        "must be no value when `operator` is 'Exists' or 'DoesNotExist' for scope selector");
-		if (!slice_is(scope, "PriorityClass") && !slice_is(op, "Exists"))
-			bad_value(e, at(e, "%s.operator", field), op,
-			        "must be 'Exist' when scope is any of ResourceQuotaScopeTerminating, "
-			        "ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, "
-			        "ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity");
+	struct scope_place place = {TERMS ".scopeName", TERMS, shown_scope, {{false}}};
+	JSON_FOREACH (it, json_path(spec, "scopeSelector", "matchExpressions", NULL)) {
+		check_scope(e, &place, spec, json_get_str(it, "scopeName"));
+		check_term(e, it);
 	}
+	check_conflicts(e, &place, spec);
 }
+
+/* ---- amounts ---- */
 
 static void check_amounts(struct field_errors *e, const char *field, const struct json *map)
 {
 	JSON_FOREACH (it, map) {
 		const char *name = at(e, "%s[%.*s]", field, SLICE_FMT(it->key));
-		const char *bad = check_qualified_name(it->key);
-		if (bad)
-			bad_value(e, name, it->key, bad);
-		else if (!is_counted(it->key))
+		check_resource_name(e, name, it->key);
+		if (!is_counted(it->key))
 			bad_value(e, name, it->key, "must be a standard resource for quota");
 		check_resource_amount(e, name, it->key, it->text);
 	}
+}
+
+/* Whether two lists have the same members, in any order. */
+static bool is_same_set(const struct json *x, const struct json *y)
+{
+	const struct json *sides[] = {x, y};
+	bool same = true;
+	for (size_t i = 0; i < 2 && same; i++) {
+		struct name_set other = {MAP_INIT};
+		JSON_FOREACH (it, sides[1 - i])
+			name_set_add(&other, json_str(it));
+		JSON_FOREACH (it, sides[i])
+			same = same && name_set_has(&other, json_str(it));
+		name_set_release(&other);
+	}
+	return same;
+}
+
+void validate_resource_quota_status(struct field_errors *e, const struct json *object, const struct json *old)
+{
+	check_amounts(e, "status.hard", json_path(object, "status", "hard", NULL));
+	check_amounts(e, "status.used", json_path(object, "status", "used", NULL));
 }
 
 void validate_resource_quota(struct field_errors *e, const struct json *object, const struct json *old)
 {
 	const struct json *spec = json_get(object, "spec"), *before = json_get(old, "spec");
 	check_amounts(e, "spec.hard", json_get(spec, "hard"));
-	check_amounts(e, "status.hard", json_path(object, "status", "hard", NULL));
-	check_amounts(e, "status.used", json_path(object, "status", "used", NULL));
+	if (!old)
+		validate_resource_quota_status(e, object, NULL);
 	check_scopes(e, spec);
 	check_selector_terms(e, spec);
-	if (old && !json_equal(json_get(spec, "scopes"), json_get(before, "scopes")) &&
-	        (json_get(spec, "scopes") || json_get(before, "scopes")))
-		bad_value(e, "spec.scopes", SLICE(""), "field is immutable");
+	if (old && !is_same_set(json_get(spec, "scopes"), json_get(before, "scopes")))
+		field_error_add(e, "FieldValueInvalid", "spec.scopes", "Invalid value: %s: field is immutable",
+		        shown_scopes(e, spec, SLICE_NULL));
 }

@@ -5,6 +5,7 @@
 #include "api/machinery/rules/validate.h"
 
 void validate_limit_range(struct field_errors *e, const struct json *object, const struct json *old);
+void validate_resource_quota_status(struct field_errors *e, const struct json *object, const struct json *old);
 void validate_resource_quota(struct field_errors *e, const struct json *object, const struct json *old);
 
 #endif

@@ -43,6 +43,10 @@ static void a_claim_says_what_it_wants(void **state)
 	        {"persistentvolumeclaims", CLAIM(",\"storageClassName\":\"\""), NULL, NULL},
 	        {"persistentvolumeclaims", CLAIM(",\"dataSource\":" SNAPSHOT ",\"dataSourceRef\":" SNAPSHOT), NULL,
 	                NULL},
+	        {"persistentvolumeclaims",
+	                CLAIM(",\"dataSource\":{\"apiGroup\":null,\"kind\":\"PersistentVolumeClaim\",\"name\":\"c\"},"
+	                      "\"dataSourceRef\":{\"kind\":\"PersistentVolumeClaim\",\"name\":\"c\"}"),
+	                NULL, NULL},
 	        {"persistentvolumeclaims", CLAIM(",\"dataSource\":{\"kind\":\"Pod\"}"), NULL,
 	                "spec.dataSource.name: Required value; spec.dataSource: Invalid value: \"Pod\": must be "
 	                "'PersistentVolumeClaim' when referencing the default apiGroup"},
