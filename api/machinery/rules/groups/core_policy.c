@@ -3,32 +3,8 @@
 #include "api/machinery/rules/groups/core_policy_int.h"
 
 #include "api/machinery/codec/resource_list.h"
-#include "api/machinery/rules/checks.h"
+#include "api/machinery/rules/checks_resource.h"
 #include "base/check.h"
-
-/* ---- names of resources ---- */
-
-/* Names without a domain are those that something counts. */
-static bool is_counted(struct slice name)
-{
-	static const char *const plain[] = {"cpu", "memory", "ephemeral-storage", "requests.cpu", "requests.memory",
-	        "requests.storage", "requests.ephemeral-storage", "limits.cpu", "limits.memory",
-	        "limits.ephemeral-storage", "pods", "resourcequotas", "services", "replicationcontrollers", "secrets",
-	        "persistentvolumeclaims", "configmaps", "services.nodeports", "services.loadbalancers"};
-	return slice_is_any(name, plain, COUNT_OF(plain)) || slice_starts(name, "requests.hugepages-") ||
-	       slice_starts(name, "hugepages-") || memchr(name.ptr, '/', name.len) != NULL;
-}
-
-/* False: it is wrong, and that is said. */
-static bool check_resource_name(struct field_errors *e, const char *field, struct slice name)
-{
-	const char *bad = check_qualified_name(name);
-	if (!bad && !is_counted(name) && !slice_is(name, "storage"))
-		bad = "must be a standard resource type or fully qualified";
-	if (bad)
-		bad_value(e, field, name, bad);
-	return !bad;
-}
 
 /* ---- LimitRange ---- */
 
@@ -79,18 +55,11 @@ static void check_ratio(struct limit *l, struct slice name)
 		        at(l->e, "ratio %s is greater than max/min = %f", text(l->e, ratio), widest));
 }
 
-/* Of huge pages and of what a domain names a container gets what it asks for. */
-static bool may_overcommit(struct slice name)
-{
-	bool is_native = !memchr(name.ptr, '/', name.len) || memmem(name.ptr, name.len, "kubernetes.io/", 14);
-	return is_native && !slice_starts(name, "hugepages-");
-}
-
 static void check_equal(struct limit *l, struct slice name)
 {
 	const struct quantity *limit = resource_list_get(&l->fallback, name),
 	                      *request = resource_list_get(&l->request, name);
-	if (!may_overcommit(name) && limit && request && quantity_cmp(limit, request) != 0)
+	if (!resource_may_overcommit(name) && limit && request && quantity_cmp(limit, request) != 0)
 		bad_quantity(l->e, at(l->e, "%s.defaultRequest[%.*s]", l->field, SLICE_FMT(name)), request,
 		        at(l->e, "default value %s must equal to defaultRequest value %s in %.*s", text(l->e, limit),
 		                text(l->e, request), SLICE_FMT(name)));
@@ -120,15 +89,14 @@ static void check_claim_limit(struct limit *l)
 static void check_names(struct limit *l, const struct json *limit, struct slice type)
 {
 	static const char *const members[] = {"max", "min", "default", "defaultRequest", "maxLimitRequestRatio"};
-	static const char *const known[] = {"cpu", "memory", "ephemeral-storage"};
 	bool is_of_containers = slice_is(type, "Pod") || slice_is(type, "Container");
 	for (size_t i = 0; i < COUNT_OF(members); i++)
 		JSON_FOREACH (it, json_get(limit, members[i])) {
 			const char *field = at(l->e, "%s.%s[%.*s]", l->field, members[i], SLICE_FMT(it->key));
-			check_resource_name(l->e, field, it->key);
-			if (is_of_containers && !memchr(it->key.ptr, '/', it->key.len) &&
-			        !slice_is_any(it->key, known, COUNT_OF(known)) && !slice_starts(it->key, "hugepages-"))
-				bad_value(l->e, field, it->key, "must be a standard resource for containers");
+			if (is_of_containers)
+				check_container_resource_name(l->e, field, it->key);
+			else
+				check_resource_name(l->e, field, it->key);
 		}
 }
 
@@ -190,7 +158,7 @@ static bool is_pods_resource(struct slice name)
 /* What a quota of pods of some kind may bound; what has a domain's name, anybody may count. */
 static bool fits_scope(struct slice scope, struct slice name)
 {
-	if (memchr(name.ptr, '/', name.len) || !is_counted(name))
+	if (memchr(name.ptr, '/', name.len) || !resource_is_counted(name))
 		return true;
 	return slice_is(scope, "BestEffort") ? slice_is(name, "pods") : is_pods_resource(name);
 }
@@ -292,7 +260,7 @@ static void check_amounts(struct field_errors *e, const char *field, const struc
 	JSON_FOREACH (it, map) {
 		const char *name = at(e, "%s[%.*s]", field, SLICE_FMT(it->key));
 		check_resource_name(e, name, it->key);
-		if (!is_counted(it->key))
+		if (!resource_is_counted(it->key))
 			bad_value(e, name, it->key, "must be a standard resource for quota");
 		check_resource_amount(e, name, it->key, it->text);
 	}

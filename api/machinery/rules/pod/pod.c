@@ -284,8 +284,19 @@ static void keep_all_but_list(struct arena *a, struct json *object, const struct
 	json_set(a, object, "metadata", meta);
 }
 
+/* Who writes a status without it does not mean that it is gone. */
+static void keep_class(struct arena *a, struct json *object, const struct json *old)
+{
+	struct slice class = json_str(json_path(old, "status", "qosClass", NULL));
+	struct json *status = json_get(object, "status");
+	if (class.len && json_is(status, JSON_OBJECT) && !json_get_str(status, "qosClass").len)
+		json_set_str(a, status, "qosClass", class);
+}
+
 void pod_prepare_update(struct arena *a, struct json *object, const struct json *old, const char *sub)
 {
+	if (strcmp(sub, "status") == 0)
+		keep_class(a, object, old);
 	if (strcmp(sub, "resize") == 0)
 		pod_prepare_resize(a, object, old);
 	if (strcmp(sub, "ephemeralcontainers") != 0)

@@ -16,30 +16,14 @@ void pod_prepare_update(struct arena *a, struct json *object, const struct json 
 
 void pod_prepare_resize(struct arena *a, struct json *object, const struct json *old);
 
-struct name_set;
-
 void validate_pod(struct field_errors *e, const struct json *object, const struct json *old);
-/* After a write of a subresource: what was added to the ephemeral containers, which is all that may happen to them. */
+/* After a write of a subresource: what its status says, and what was added to the ephemeral containers, which is all
+ * that may happen to them. */
 void validate_pod_part(struct field_errors *e, const struct json *object, const struct json *old);
 /* The same of a resize: CPU and memory alone, and no other class of service. */
 void validate_pod_resize(struct field_errors *e, const struct json *object, const struct json *old);
-void validate_resize_policy(struct field_errors *e, const char *field, const struct json *container, bool is_init,
-        struct slice restart_policy);
-/* What holds for containers of all kinds. `volumes`: names that may be mounted. */
-void validate_container(
-        struct field_errors *e, const char *field, const struct json *container, const struct name_set *volumes);
-void validate_env(struct field_errors *e, const char *field, const struct json *container);
-void validate_probes(struct field_errors *e, const char *field, const struct json *container);
-/* Hooks and the restart policy of a container: an init container has those only when it stays. */
-void validate_container_life(
-        struct field_errors *e, const char *field, const struct json *container, bool is_init, int64_t grace_s);
-/* Security contexts, and what of the host's a pod shares. */
-void validate_container_context(struct field_errors *e, const char *field, const struct json *container);
-void validate_pod_context(struct field_errors *e, const char *field, const struct json *spec);
 /* A selector of nodes that one of must match. */
 void validate_node_selector(struct field_errors *e, const char *field, const struct json *selector);
-/* Affinity, tolerations, spread, gates and preemption. */
-void validate_pod_scheduling(struct field_errors *e, const char *field, const struct json *spec);
 /* `claims`: claim templates whose volumes every pod gets; NULL: none. */
 void validate_pod_template(
         struct field_errors *e, const char *field, const struct json *tmpl, const struct json *claims);

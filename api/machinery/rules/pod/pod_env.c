@@ -1,6 +1,6 @@
 /* Environment variables of containers: their names, and what their values come from. Upstream: pkg/apis/core/validation
  * (ValidateEnv, ValidateEnvFrom). */
-#include "api/machinery/rules/pod/pod.h"
+#include "api/machinery/rules/pod/pod_parts_int.h"
 #include "api/machinery/rules/checks.h"
 #include "api/machinery/rules/pod/volume_sources.h"
 

@@ -2,6 +2,7 @@
  * taken away, have no part in what the pod promises (no ports, probes, hooks, resources), and may share the processes
  * of one other container. Upstream: validateEphemeralContainers, ValidatePodEphemeralContainersUpdate. */
 #include "api/machinery/rules/pod/pod.h"
+#include "api/machinery/rules/pod/pod_parts_int.h"
 
 #include "api/machinery/rules/checks.h"
 #include "base/check.h"
@@ -39,14 +40,15 @@ static void add_names(struct name_set *names, const struct json *list)
 
 static void check_list(struct field_errors *e, const struct json *spec)
 {
-	struct name_set names = {MAP_INIT}, targets = {MAP_INIT}, volumes = {MAP_INIT};
+	struct name_set names = {MAP_INIT}, targets = {MAP_INIT};
+	struct pod_volumes volumes = POD_VOLUMES_INIT;
 	int i = 0;
 	static const char *const lists[] = {"containers", "initContainers"};
 	for (size_t k = 0; k < COUNT_OF(lists); k++) {
 		add_names(&names, json_get(spec, lists[k]));
 		add_names(&targets, json_get(spec, lists[k]));
 	}
-	add_names(&volumes, json_get(spec, "volumes"));
+	pod_volumes_add(&volumes, json_get(spec, "volumes"));
 	JSON_FOREACH (c, json_get(spec, "ephemeralContainers")) {
 		const char *here = at(e, "spec.ephemeralContainers[%d]", i++);
 		struct slice name = json_get_str(c, "name"), target = json_get_str(c, "targetContainerName");
@@ -59,7 +61,7 @@ static void check_list(struct field_errors *e, const struct json *spec)
 	}
 	name_set_release(&names);
 	name_set_release(&targets);
-	name_set_release(&volumes);
+	pod_volumes_release(&volumes);
 }
 
 static const struct json *named(const struct json *list, struct slice name)
@@ -86,8 +88,10 @@ void validate_pod_part(struct field_errors *e, const struct json *object, const 
 {
 	const struct json *spec = json_get(object, "spec"), *now = json_get(spec, "ephemeralContainers"),
 	                  *before = json_path(old, "spec", "ephemeralContainers", NULL);
-	if (old)
+	if (old) {
 		validate_pod_resize(e, object, old);
+		validate_pod_status(e, object, old);
+	}
 	if (!old || (!is_given(now) && !is_given(before)) || (now && before && json_equal(now, before)))
 		return;
 	if (json_get(json_path(old, "metadata", "annotations", NULL), "kubernetes.io/config.mirror")) {

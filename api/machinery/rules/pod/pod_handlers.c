@@ -1,6 +1,6 @@
 /* Probes, hooks and restart policies of containers: what would else be stored and never run. Upstream:
  * pkg/apis/core/validation (validateProbe, validateLifecycle, validateInitContainers). */
-#include "api/machinery/rules/pod/pod.h"
+#include "api/machinery/rules/pod/pod_parts_int.h"
 #include "api/machinery/rules/checks.h"
 
 #include "base/check.h"
@@ -30,11 +30,10 @@ static void check_handler(struct field_errors *e, const char *here, const struct
 {
 	int n = 0;
 	for (size_t i = 0; kinds[i]; i++)
-		n += json_get(h, kinds[i]) != NULL;
+		if (object_member(h, kinds[i]) && ++n > 1)
+			bad_forbidden(e, at(e, "%s.%s", here, kinds[i]), "may not specify more than 1 handler type");
 	if (n == 0)
 		bad_required(e, here, "must specify a handler type");
-	if (n > 1)
-		bad_forbidden(e, here, "may not specify more than 1 handler type");
 	struct json *command = json_path(h, "exec", "command", NULL), *http = json_get(h, "httpGet");
 	if (json_get(h, "exec") && !(command && command->first))
 		bad_required(e, at(e, "%s.exec.command", here), "");
@@ -97,8 +96,10 @@ static void check_hook(
 	check_handler(e, here, h, kinds);
 	int64_t seconds = json_int(json_path(h, "sleep", "seconds", NULL), 0);
 	if (json_get(h, "sleep") && (seconds <= 0 || seconds > grace_s))
-		bad_number(e, at(e, "%s.sleep.seconds", here), seconds,
-		        at(e, "must be greater than 0 and less than terminationGracePeriodSeconds (%lld)",
+		bad_number(e, at(e, "%s.sleep", here), seconds,
+		        at(e,
+		                "must be greater than 0 and less than terminationGracePeriodSeconds (%lld). Enable "
+		                "AllowPodLifecycleSleepActionZeroValue feature gate for zero sleep.",
 		                (long long)grace_s));
 }
 

@@ -2,6 +2,7 @@
  * change while it runs, and nothing else of it. How a container takes it says its resizePolicy. Served where the
  * feature InPlacePodVerticalScaling is on (schema/resources.h). Upstream: podResizeStrategy, ValidatePodResize. */
 #include "api/machinery/rules/pod/pod.h"
+#include "api/machinery/rules/pod/pod_parts_int.h"
 
 #include "api/machinery/codec/quantity.h"
 #include "api/machinery/rules/checks.h"
@@ -126,7 +127,7 @@ void validate_pod_resize(struct field_errors *e, const struct json *object, cons
 {
 	const struct json *spec = json_get(object, "spec"), *was = json_get(old, "spec");
 	const struct json *before = json_get(was, "containers") ? json_get(was, "containers")->first : NULL;
-	struct name_set volumes = {MAP_INIT};
+	struct pod_volumes volumes = POD_VOLUMES_INIT;
 	const char *qos = pod_qos_class(spec);
 	int i = 0;
 	if (json_equal(json_get(spec, "containers"), json_get(was, "containers")))
@@ -140,8 +141,7 @@ void validate_pod_resize(struct field_errors *e, const struct json *object, cons
 		        "Pod QOS Class may not change as a result of resizing");
 	if (!node_can(old))
 		bad_forbidden(e, "spec", "Pod running on node without support for resize");
-	JSON_FOREACH (v, json_get(spec, "volumes"))
-		name_set_add(&volumes, json_get_str(v, "name"));
+	pod_volumes_add(&volumes, json_get(spec, "volumes"));
 	bool is_other = false;
 	JSON_FOREACH (c, json_get(spec, "containers")) {
 		const char *here = at(e, "spec.containers[%d]", i++);
@@ -154,5 +154,5 @@ void validate_pod_resize(struct field_errors *e, const struct json *object, cons
 	}
 	if (is_other && !e->count)
 		bad_forbidden(e, "spec", "only cpu and memory resources are mutable");
-	name_set_release(&volumes);
+	pod_volumes_release(&volumes);
 }

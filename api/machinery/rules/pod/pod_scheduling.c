@@ -2,6 +2,7 @@
  * can ever meet should hear of it at once, not from a pod that stays pending. Upstream: pkg/apis/core/validation
  * (validateAffinity, ValidateTolerations, validateTopologySpreadConstraints and others). */
 #include "api/machinery/rules/pod/pod.h"
+#include "api/machinery/rules/pod/pod_parts_int.h"
 #include "api/machinery/rules/checks.h"
 
 #include "base/check.h"

@@ -2,6 +2,7 @@
 #include "tests/unit/unit_json.h"
 
 #include "api/machinery/rules/pod/pod.h"
+#include "api/machinery/rules/pod/pod_parts_int.h"
 #include "base/check.h"
 
 #define CONTAINER(name, resources, more) "{\"name\":\"" name "\",\"image\":\"i\",\"resources\":" resources more "}"

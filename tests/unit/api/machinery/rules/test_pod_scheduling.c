@@ -2,6 +2,7 @@
 #include "tests/unit/unit_json.h"
 
 #include "api/machinery/rules/pod/pod.h"
+#include "api/machinery/rules/pod/pod_parts_int.h"
 #include "base/check.h"
 
 /* The first error as "field: message"; "" when there is none. */
