@@ -194,6 +194,29 @@ static void count_pods(struct budget_sync *y)
 	}
 }
 
+/* As Go prints one. */
+static const char *selector_text(struct budget_sync *y)
+{
+	const struct json *selector = json_get(y->spec, "selector");
+	struct strbuf b = STRBUF_INIT;
+	strbuf_adds(&b, "&LabelSelector{MatchLabels:map[string]string{");
+	JSON_FOREACH (it, json_get(selector, "matchLabels"))
+		strbuf_addf(&b, "%.*s: %.*s,", SLICE_FMT(it->key), SLICE_FMT(json_str(it)));
+	strbuf_adds(&b, "},MatchExpressions:[]LabelSelectorRequirement{");
+	JSON_FOREACH (it, json_get(selector, "matchExpressions")) {
+		strbuf_addf(&b, "LabelSelectorRequirement{Key:%.*s,Operator:%.*s,Values:[",
+		        SLICE_FMT(json_get_str(it, "key")), SLICE_FMT(json_get_str(it, "operator")));
+		const struct json *values = json_get(it, "values");
+		JSON_FOREACH (v, values)
+			strbuf_addf(&b, "%s%.*s", v == values->first ? "" : " ", SLICE_FMT(json_str(v)));
+		strbuf_adds(&b, "],},");
+	}
+	strbuf_adds(&b, "},}");
+	const char *text = arena_strdup(&y->work->arena, strbuf_cstr(&b));
+	strbuf_release(&b);
+	return text;
+}
+
 static void tell(struct budget_sync *y)
 {
 	struct recorder_subject about = recorder_about(api_version, kind, &y->meta);
@@ -204,10 +227,11 @@ static void tell(struct budget_sync *y)
 		        "Failed to calculate the number of expected pods: %s", y->why.msg);
 	else if (y->unmanaged)
 		recorder_event(y->s->recorder, &about, "Warning", "UnmanagedPods",
-		        "%lld pods selected by this PodDisruptionBudget have no controller, so that how many there "
-		        "should "
-		        "be is not known. Set \".spec.minAvailable\" to an integer to count them",
-		        (long long)y->unmanaged);
+		        "Pods selected by this PodDisruptionBudget (selector: %s) were found to be unmanaged. As a "
+		        "result, the status of the PDB cannot be calculated correctly, which may result in undefined "
+		        "behavior. To account for these pods please set \".spec.minAvailable\" field of the PDB to an "
+		        "integer value.",
+		        selector_text(y));
 }
 
 /* ---- status ---- */

@@ -32,6 +32,11 @@ struct monitor {
 	bool gone;
 };
 
+struct absent {
+	char uid[UID_MAX];
+	bool is_elsewhere; /* there is such an object, in a namespace where its dependents are not */
+};
+
 struct collector {
 	struct controllers *c;
 	struct gc_graph graph;
@@ -39,7 +44,8 @@ struct collector {
 	unsigned count, cap;
 	uint64_t generation; /* of the registry */
 	struct work_queue *queue, *kinds;
-	char absent[ABSENT_MAX][UID_MAX]; /* uids of owners known to be gone, newest overwrites oldest */
+	struct recorder *recorder;
+	struct absent absent[ABSENT_MAX]; /* owners known to be gone, newest overwrites oldest */
 	unsigned next_absent;
 };
 
@@ -310,13 +316,55 @@ static void decide(struct examination *x)
 		delete_object(x, has_finalizer(x->meta.finalizers, "foregroundDeletion") ? "Foreground" : "Background");
 }
 
-static bool known_absent(struct collector *g, struct slice uid)
+static const struct absent *known_absent(const struct collector *g, struct slice uid)
 {
 	for (unsigned i = 0; i < ABSENT_MAX; i++)
-		if (slice_is(uid, g->absent[i]))
+		if (slice_is(uid, g->absent[i].uid))
+			return &g->absent[i];
+	return NULL;
+}
+
+/* ---- references that reach into another namespace ---- */
+
+/* In any namespace: looked for once per owner that is gone. */
+static bool has_uid(const struct monitor *m, struct slice uid)
+{
+	INFORMER_FOREACH(o, shared_informer_base(m->informer))
+	{
+		if (slice_eq(json_find(informer_text(o), "metadata", "uid", NULL), uid))
 			return true;
+	}
 	return false;
 }
+
+static void tell_elsewhere(struct examination *x, const struct owner_ref *ref)
+{
+	struct slice ns = x->meta.ns;
+	struct recorder_subject about =
+	        recorder_about(x->monitor->resource->api_version, x->monitor->resource->kind, &x->meta);
+	recorder_event(x->g->recorder, &about, "Warning", "OwnerRefInvalidNamespace",
+	        "ownerRef [%.*s/%.*s, namespace: %.*s, name: %.*s, uid: %.*s] does not exist in namespace \"%.*s\"",
+	        SLICE_FMT(ref->api_version), SLICE_FMT(ref->kind), SLICE_FMT(ns), SLICE_FMT(ref->name),
+	        SLICE_FMT(ref->uid), SLICE_FMT(ns));
+}
+
+static void note_absent(struct owner *o)
+{
+	struct collector *g = o->x->g;
+	const struct monitor *m = monitor_of(g, &o->ref);
+	struct absent *slot = &g->absent[g->next_absent % ABSENT_MAX];
+	bool is_elsewhere = m && m->resource->namespaced && has_uid(m, o->ref.uid);
+	o->state = OWNER_ABSENT;
+	if (is_elsewhere)
+		tell_elsewhere(o->x, &o->ref);
+	if (o->ref.uid.len >= UID_MAX)
+		return;
+	g->next_absent++;
+	slot->is_elsewhere = is_elsewhere;
+	snprintf(slot->uid, UID_MAX, "%.*s", SLICE_FMT(o->ref.uid));
+}
+
+/* ---- what an owner is ---- */
 
 static void asked(struct work_call *call)
 {
@@ -333,10 +381,7 @@ static void asked(struct work_call *call)
 		                   ? OWNER_WAITING
 		                   : OWNER_SOLID;
 	} else {
-		o->state = OWNER_ABSENT;
-		if (o->ref.uid.len < UID_MAX)
-			snprintf(
-			        x->g->absent[x->g->next_absent++ % ABSENT_MAX], UID_MAX, "%.*s", SLICE_FMT(o->ref.uid));
+		note_absent(o);
 	}
 	if (--x->asking == 0)
 		decide(x);
@@ -345,8 +390,11 @@ static void asked(struct work_call *call)
 static void judge_owner(struct examination *x, struct owner *o)
 {
 	struct monitor *m = monitor_of(x->g, &o->ref);
+	const struct absent *absent;
 	if (!m || (m->resource->namespaced && !x->meta.ns.len)) {
 		o->state = OWNER_UNKNOWN;
+		if (m && has_uid(m, o->ref.uid))
+			tell_elsewhere(x, &o->ref);
 		return;
 	}
 	struct informer_object *found = find_owner(m, x->meta.ns, &o->ref);
@@ -356,8 +404,10 @@ static void judge_owner(struct examination *x, struct owner *o)
 		o->state = om.deletion_timestamp.len && has_finalizer(om.finalizers, "foregroundDeletion")
 		                   ? OWNER_WAITING
 		                   : OWNER_SOLID;
-	} else if (known_absent(x->g, o->ref.uid)) {
+	} else if ((absent = known_absent(x->g, o->ref.uid))) {
 		o->state = OWNER_ABSENT;
+		if (absent->is_elsewhere)
+			tell_elsewhere(x, &o->ref);
 	} else {
 		x->asking++;
 		work_send(x->work, "GET",
@@ -531,6 +581,7 @@ void *garbage_collector_start(struct controllers *c)
 	struct collector *g = xcalloc(1, sizeof *g);
 	g->c = c;
 	gc_graph_init(&g->graph);
+	g->recorder = controllers_recorder(c, "garbage-collector-controller");
 	g->queue = controllers_queue(c, "garbage", 32, run, g);
 	g->kinds = controllers_queue(c, "garbage-kinds", 1, run_kinds, g);
 	look_for_kinds(g);

@@ -5,8 +5,10 @@
  *         --> nothing: PUT finalize without "kubernetes"
  *         --> something: conditions say what, and come again
  *
- * Pods go first (upstream's OrderedNamespaceDeletion), so that nothing they need vanishes under them. Every namespaced
- * resource of the registry is asked, custom ones included. Upstream: pkg/controller/namespace/deletion. */
+ * Pods go first (upstream's OrderedNamespaceDeletion), so that nothing they need vanishes under them. One that runs no
+ * more and only has a finalizer left does not hold back the rest: who is to take the finalizer off may wait for its
+ * own object to go (a Job does). Every namespaced resource of the registry is asked, custom ones included. Upstream:
+ * pkg/controller/namespace/deletion. */
 #include "api/controllers/controllers_int.h"
 
 #include "api/machinery/schema/kind_ops.h"
@@ -27,6 +29,7 @@ struct content {
 	const struct resource *resource;
 	const char *path;
 	size_t left;             /* objects that remain */
+	size_t ended;            /* of them, pods that run no more */
 	struct json *finalizers; /* of what remains: name -> count */
 };
 
@@ -53,19 +56,41 @@ static void namespace_changed(void *arg, struct informer_object *o)
 		work_queue_add(s->queue, o->key);
 }
 
+static bool is_over(struct slice pod)
+{
+	struct slice phase = json_find(pod, "status", "phase", NULL);
+	return slice_is(phase, "Succeeded") || slice_is(phase, "Failed");
+}
+
 static void namespace_updated(void *arg, struct informer_object *o, struct rcbuf *before)
 {
 	namespace_changed(arg, o);
+}
+
+static struct informer_object *namespace_of(struct namespaces *s, struct informer_object *pod)
+{
+	return informer_get(
+	        shared_informer_base(s->namespaces), json_find(informer_text(pod), "metadata", "namespace", NULL));
 }
 
 /* The last pod of a namespace that is being emptied. */
 static void pod_deleted(void *arg, struct informer_object *o)
 {
 	struct namespaces *s = arg;
-	struct slice ns = json_find(informer_text(o), "metadata", "namespace", NULL);
-	struct informer_object *n = informer_get(shared_informer_base(s->namespaces), ns);
-	if (n && !informer_index_group(s->pods_by_namespace, ns))
+	struct informer_object *n = namespace_of(s, o);
+	if (n && !informer_index_group(s->pods_by_namespace, n->key))
 		namespace_changed(s, n);
+}
+
+/* One that does not hold back the rest any more. */
+static void pod_updated(void *arg, struct informer_object *o, struct rcbuf *before)
+{
+	struct slice text = informer_text(o), old = {before->data, before->len};
+	if (!json_find(text, "metadata", "deletionTimestamp", NULL).len || !is_over(text) || is_over(old))
+		return;
+	struct informer_object *n = namespace_of(arg, o);
+	if (n)
+		namespace_changed(arg, n);
 }
 
 /* ---- what there is to delete ---- */
@@ -79,7 +104,7 @@ static void add_content(struct sync *y, const struct resource *r)
 {
 	unsigned needed = RESOURCE_LIST | RESOURCE_DELETE;
 	if (!r->namespaced || (r->verbs & needed) != needed || r->storage != r ||
-	        resource_has(r, KIND_IS_POD) != y->pods_only)
+	        (y->pods_only && !resource_has(r, KIND_IS_POD)))
 		return;
 	struct content *k = &y->contents[y->count++];
 	*k = (struct content){.y = y, .resource = r};
@@ -150,6 +175,7 @@ static void count_pods(struct sync *y)
 	{
 		struct slice text = json_find(informer_text(o), "metadata", "finalizers", NULL);
 		count_one(k, text.len ? json_parse(a, text, NULL, NULL) : NULL);
+		k->ended += is_over(informer_text(o));
 	}
 	finish(y);
 }
@@ -258,7 +284,7 @@ static void finish(struct sync *y)
 {
 	size_t total;
 	const char *remaining = remaining_text(y, &total);
-	if (y->pods_only && !total && !y->failure) {
+	if (y->pods_only && total == y->contents[0].ended && !y->failure) {
 		y->pods_only = false;
 		delete_all(y);
 		return;
@@ -299,7 +325,8 @@ void *namespace_controller_start(struct controllers *c)
 	struct namespaces *s = xcalloc(1, sizeof *s);
 	s->c = c;
 	s->queue = controllers_queue(c, "namespace", 10, run, s);
-	s->pods = controllers_listen(c, PODS, &(struct informer_handler){.deleted = pod_deleted, .arg = s});
+	s->pods = controllers_listen(
+	        c, PODS, &(struct informer_handler){.updated = pod_updated, .deleted = pod_deleted, .arg = s});
 	s->pods_by_namespace = informer_index_get(s->pods, "namespace", informer_index_namespace);
 	s->namespaces = controllers_listen(c, NAMESPACES,
 	        &(struct informer_handler){.added = namespace_changed, .updated = namespace_updated, .arg = s});

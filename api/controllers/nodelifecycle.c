@@ -140,9 +140,18 @@ static void count_node(struct lifecycle *s, struct informer_object *o)
 	take_news(s, node_zones_set(&s->zones, &health_need(s, o->key)->place, slice_of(zone), count));
 }
 
+static void tell_of_node(
+        struct lifecycle *s, struct slice name, const char *reason, const char *before, const char *after)
+{
+	struct recorder_subject about = {.api_version = "v1", .kind = "Node", .name = name, .uid = name};
+	recorder_event(s->recorder, &about, "Normal", reason, "Node %.*s event: %s Node %.*s %s Controller",
+	        SLICE_FMT(name), before, SLICE_FMT(name), after);
+}
+
 static void node_added(void *arg, struct informer_object *o)
 {
 	struct lifecycle *s = arg;
+	tell_of_node(s, o->key, "RegisteredNode", "Registered", "in");
 	count_node(s, o);
 	alive(s, o->key);
 	work_queue_add(s->queue, o->key);
@@ -167,6 +176,7 @@ static void node_deleted(void *arg, struct informer_object *o)
 {
 	struct lifecycle *s = arg;
 	struct health *h = map_del(&s->health, o->key);
+	tell_of_node(s, o->key, "RemovingNode", "Removing", "from");
 	if (h)
 		take_news(s, node_zones_set(&s->zones, &h->place, SLICE_NULL, NODE_NOT_COUNTED));
 	free(h);

@@ -12,6 +12,7 @@ struct evictions {
 	struct informer_index *pods_by_node;
 	struct work_queue *queue;
 	struct recorder *recorder;
+	struct map waiting; /* pods that go when their time is over: key -> a copy of it, owned */
 };
 
 /* ---- events ---- */
@@ -37,7 +38,11 @@ static void node_changed(void *arg, struct informer_object *o)
 static void node_updated(void *arg, struct informer_object *o, struct rcbuf *before)
 {
 	struct slice old = {before->data, before->len};
-	if (!slice_eq(json_find(informer_text(o), "spec", "taints", NULL), json_find(old, "spec", "taints", NULL)))
+	if (slice_eq(json_find(informer_text(o), "spec", "taints", NULL), json_find(old, "spec", "taints", NULL)))
+		return;
+	if (has_no_execute(old))
+		wake_pods(arg, o->key); /* those that wait may stay now */
+	else
 		node_changed(arg, o);
 }
 
@@ -58,6 +63,16 @@ static void pod_updated(void *arg, struct informer_object *o, struct rcbuf *befo
 	                    json_find(old, "metadata", "deletionTimestamp", NULL).len;
 	if (!same)
 		pod_changed(arg, o);
+}
+
+static void forget(struct evictions *s, struct slice key)
+{
+	free(map_del(&s->waiting, key));
+}
+
+static void pod_deleted(void *arg, struct informer_object *o)
+{
+	forget(arg, o->key);
 }
 
 /* ---- tolerations ---- */
@@ -137,6 +152,28 @@ static void send_away(struct leaver *l, const char *reason, const char *message)
 	        ->arg = l;
 }
 
+/* It goes later, if nothing comes between. */
+static void wait_until(struct leaver *l, int64_t left_s)
+{
+	struct map *waiting = &l->s->waiting;
+	struct slice key = l->work->key;
+	work_again(l->work, left_s * 1000);
+	if (map_get(waiting, key))
+		return;
+	char *copy = xmemdup(key.ptr, key.len);
+	map_put(waiting, (struct slice){copy, key.len}, copy);
+}
+
+static void may_stay(struct leaver *l)
+{
+	struct recorder_subject about = recorder_about("v1", "Pod", &l->meta);
+	if (!map_get(&l->s->waiting, l->work->key))
+		return;
+	forget(l->s, l->work->key);
+	recorder_event(l->s->recorder, &about, "Normal", "TaintManagerEviction", "Cancelling deletion of Pod %.*s",
+	        SLICE_FMT(l->work->key));
+}
+
 /* Judges a pod whose node is there. */
 static void judge(struct leaver *l, struct slice pod, struct slice node)
 {
@@ -146,12 +183,15 @@ static void judge(struct leaver *l, struct slice pod, struct slice node)
 	int64_t leave = leave_at(
 	        json_get(node_spec, "taints"), tolerations.len ? json_parse(a, tolerations, NULL, NULL) : NULL);
 	int64_t now_s = kube_time_now_s();
-	if (leave < 0)
-		return;
-	if (leave > now_s) {
-		work_again(l->work, (leave - now_s) * 1000);
+	if (leave < 0) {
+		may_stay(l);
 		return;
 	}
+	if (leave > now_s) {
+		wait_until(l, leave - now_s);
+		return;
+	}
+	forget(l->s, l->work->key);
 	struct recorder_subject about = recorder_about("v1", "Pod", &l->meta);
 	recorder_event(l->s->recorder, &about, "Normal", "TaintManagerEviction", "Marking for deletion Pod %.*s",
 	        SLICE_FMT(l->work->key));
@@ -181,8 +221,9 @@ void *taint_eviction_controller_start(struct controllers *c)
 	s->c = c;
 	s->recorder = controllers_recorder(c, "taint-eviction-controller");
 	s->queue = controllers_queue(c, "tainteviction", 8, run, s);
-	s->pods = controllers_listen(
-	        c, PODS, &(struct informer_handler){.added = pod_changed, .updated = pod_updated, .arg = s});
+	s->pods = controllers_listen(c, PODS,
+	        &(struct informer_handler){
+	                .added = pod_changed, .updated = pod_updated, .deleted = pod_deleted, .arg = s});
 	s->pods_by_node = informer_index_get(s->pods, "node", informer_index_pod_node);
 	s->nodes = controllers_listen(
 	        c, NODES, &(struct informer_handler){.added = node_changed, .updated = node_updated, .arg = s});
@@ -191,5 +232,9 @@ void *taint_eviction_controller_start(struct controllers *c)
 
 void taint_eviction_controller_release(void *state)
 {
-	free(state);
+	struct evictions *s = state;
+	MAP_FOREACH (slot, &s->waiting)
+		free(slot->value);
+	map_release(&s->waiting);
+	free(s);
 }

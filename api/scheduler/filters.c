@@ -66,6 +66,32 @@ bool node_is_chosen(const struct candidate *p, const struct node_info *n)
 	       (!p->required_terms || node_selector_terms_match(p->required_terms, n->name, n->labels));
 }
 
+static bool names_node(const struct json *field, const struct node_info *n)
+{
+	const struct json *values = json_get(field, "values");
+	return values && values->first && slice_eq(json_str(values->first), n->name);
+}
+
+/* Every term says by name which nodes it means (pods of DaemonSets do), and this is none of them. Upstream does not ask
+ * other plugins about such a node. */
+static bool is_named_elsewhere(const struct candidate *p, const struct node_info *n)
+{
+	if (!p->required_terms || !p->required_terms->first)
+		return false;
+	JSON_FOREACH (term, p->required_terms) {
+		bool names_any = false, is_meant = true;
+		JSON_FOREACH (f, json_get(term, "matchFields"))
+			if (slice_is(json_get_str(f, "key"), "metadata.name") &&
+			        slice_is(json_get_str(f, "operator"), "In")) {
+				names_any = true;
+				is_meant = is_meant && names_node(f, n);
+			}
+		if (!names_any || is_meant)
+			return false;
+	}
+	return true;
+}
+
 /* ---- ports ---- */
 
 static bool clash(const struct host_port *a, const struct host_port *b)
@@ -156,9 +182,12 @@ bool filters_pass(struct scheduler *s, struct candidate *p, const struct node_in
 	struct slice wanted = json_get_str(p->spec, "nodeName");
 	if (wanted.len && !slice_eq(wanted, n->name))
 		return verdict_refuse(v, FILTER_NODE_NAME, "node(s) didn't match the requested node name", false);
+	unsigned filters = p->profile->filters;
+	if ((filters & FILTER_NODE_AFFINITY) && is_named_elsewhere(p, n))
+		return verdict_refuse(
+		        v, FILTER_NODE_AFFINITY, "node(s) didn't satisfy plugin(s) [NodeAffinity]", false);
 	if (!filter_taints(p, n, v))
 		return false;
-	unsigned filters = p->profile->filters;
 	if ((filters & FILTER_NODE_AFFINITY) && (p->node_selector || p->required_terms) && !node_is_chosen(p, n))
 		return verdict_refuse(
 		        v, FILTER_NODE_AFFINITY, "node(s) didn't match Pod's node affinity/selector", false);

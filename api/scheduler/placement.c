@@ -6,7 +6,8 @@
  * went, or came, is asked by counting it off or on (placement_count). */
 #include "api/scheduler/scheduler_int.h"
 
-enum rule_kind { RULE_AFFINITY, RULE_ANTI_AFFINITY, RULE_EXISTING_ANTI, RULE_SPREAD };
+/* In the order in which they are asked, which decides what a refused pod is told. */
+enum rule_kind { RULE_SPREAD, RULE_AFFINITY, RULE_ANTI_AFFINITY, RULE_EXISTING_ANTI };
 
 struct domain {
 	int64_t pods;
@@ -50,16 +51,29 @@ static void release_map(void *m)
 
 /* ---- reading rules ---- */
 
-static struct rule *rule_new(struct candidate *p, enum rule_kind kind, const struct json *term)
+static struct rule *rule_read(struct candidate *p, enum rule_kind kind, const struct json *term)
 {
 	struct arena *a = &p->arena;
 	struct rule *r = ARENA_NEW(a, struct rule);
 	r->kind = kind;
 	pod_term_read(a, term, &r->term);
 	arena_on_release(a, release_map, &r->domains);
-	r->next = p->placement->rules;
-	p->placement->rules = r;
 	return r;
+}
+
+static struct rule *rule_add(struct candidate *p, struct rule *r)
+{
+	struct rule **at = &p->placement->rules;
+	while (*at && (*at)->kind < r->kind)
+		at = &(*at)->next;
+	r->next = *at;
+	*at = r;
+	return r;
+}
+
+static struct rule *rule_new(struct candidate *p, enum rule_kind kind, const struct json *term)
+{
+	return rule_add(p, rule_read(p, kind, term));
 }
 
 static bool heeds_affinity(const struct candidate *p)
@@ -157,8 +171,7 @@ static struct rule *forbidden_by(struct candidate *p, struct rule *r)
 	for (struct rule *have = p->placement->rules; have; have = have->next)
 		if (have->kind == RULE_EXISTING_ANTI && strcmp(have->term.topology_key, r->term.topology_key) == 0)
 			return have;
-	p->placement->rules = r; /* its `next` is what the list was */
-	return r;
+	return rule_add(p, r);
 }
 
 /* Pods that do not want the like of us near them. */
@@ -169,9 +182,8 @@ static void heed(struct scheduler *s, struct candidate *p, const struct pod_info
 	        text, "spec", "affinity", "podAntiAffinity", "requiredDuringSchedulingIgnoredDuringExecution", NULL);
 	struct json *list = json_parse(&p->arena, terms, NULL, NULL);
 	JSON_FOREACH (t, list) {
-		struct rule *r = rule_new(p, RULE_EXISTING_ANTI, t);
+		struct rule *r = rule_read(p, RULE_EXISTING_ANTI, t);
 		struct slice value = node_label(other->node, r->term.topology_key);
-		p->placement->rules = r->next; /* it only told whether it means us */
 		if (value.ptr && pod_term_matches(s, &r->term, other->ns, p->meta.ns, p->meta.labels))
 			domain_need(p, forbidden_by(p, r), value)->pods += sign;
 	}
@@ -244,36 +256,36 @@ void placement_count(struct scheduler *s, struct candidate *p, const struct pod_
 
 /* ---- judging a node ---- */
 
-static const char *judge(struct candidate *p, const struct rule *r, const struct node_info *n)
+/* False: it refuses. Where other pods' going could not help, pods are not preempted in vain. */
+static bool judge(struct candidate *p, const struct rule *r, const struct node_info *n, struct verdict *v)
 {
 	struct slice value = node_label(n, r->term.topology_key);
 	struct domain *d = value.ptr ? map_get(&r->domains, value) : NULL;
 	int64_t pods = d ? d->pods : 0;
 	switch (r->kind) {
-	case RULE_AFFINITY:
-		if (value.ptr && (pods > 0 || (!p->placement->affinity_found && p->placement->self_affinity)))
-			return NULL;
-		return "node(s) didn't match pod affinity rules";
-	case RULE_ANTI_AFFINITY:
-		return pods > 0 ? "node(s) didn't match pod anti-affinity rules" : NULL;
-	case RULE_EXISTING_ANTI:
-		return pods > 0 ? "node(s) didn't satisfy existing pods anti-affinity rules" : NULL;
 	case RULE_SPREAD:
 		if (!value.ptr)
-			return "node(s) didn't match pod topology spread constraints (missing required label)";
-		return pods + r->self - r->least > r->max_skew ? "node(s) didn't match pod topology spread constraints"
-		                                               : NULL;
+			return verdict_refuse(v, FILTER_SPREAD,
+			        "node(s) didn't match pod topology spread constraints (missing required label)", false);
+		return pods + r->self - r->least <= r->max_skew ||
+		       verdict_refuse(v, FILTER_SPREAD, "node(s) didn't match pod topology spread constraints", true);
+	case RULE_AFFINITY:
+		return (value.ptr && (pods > 0 || (!p->placement->affinity_found && p->placement->self_affinity))) ||
+		       verdict_refuse(v, FILTER_POD_AFFINITY, "node(s) didn't match pod affinity rules", false);
+	case RULE_ANTI_AFFINITY:
+		return pods <= 0 ||
+		       verdict_refuse(v, FILTER_POD_AFFINITY, "node(s) didn't match pod anti-affinity rules", true);
+	case RULE_EXISTING_ANTI:
+		return pods <= 0 || verdict_refuse(v, FILTER_POD_AFFINITY,
+		                            "node(s) didn't satisfy existing pods anti-affinity rules", true);
 	}
-	return NULL;
+	return true;
 }
 
 bool placement_filter(struct candidate *p, const struct node_info *n, struct verdict *v)
 {
-	for (const struct rule *r = p->placement->rules; r; r = r->next) {
-		const char *problem = judge(p, r, n);
-		if (problem)
-			return verdict_refuse(
-			        v, r->kind == RULE_SPREAD ? FILTER_SPREAD : FILTER_POD_AFFINITY, problem, true);
-	}
+	for (const struct rule *r = p->placement->rules; r; r = r->next)
+		if (!judge(p, r, n, v))
+			return false;
 	return true;
 }

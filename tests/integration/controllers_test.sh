@@ -204,7 +204,22 @@ kubectl taint node n1 maintenance=now:NoExecute >/dev/null
 on_n1() { [ -z "$(jp pods '{.items[?(@.spec.nodeName=="n1")].metadata.name}')" ]; }
 check "NoExecute evicts" wait_for 10 on_n1
 check "elsewhere they come back" wait_for 10 is deploy/stay '{.status.readyReplicas}' 2
+pod patient 'nodeName: n1, tolerations: [{key: maintenance, operator: Exists, effect: NoExecute, tolerationSeconds: 600}]'
 kubectl taint node n1 maintenance- >/dev/null
+check "who may stay after all is told" wait_for 10 has_event "Cancelling deletion of Pod default/patient"
+kubectl delete pod patient --grace-period=0 --force >/dev/null 2>&1
+check "nodes that come are told of" has_event "RegisteredNode Node n1 event: Registered Node n1 in Controller"
+check "and those that go" wait_for 10 has_event "RemovingNode Node n9 event: Removing Node n9 from Controller"
+
+# ---- gates ----
+pod gated "schedulingGates: [{name: example.com/wait}]"
+check_has "a pod behind a gate says so" "SchedulingGated" "$(kubectl get pod gated --no-headers)"
+kubectl patch pod gated -p '{"spec":{"nodeSelector":{"kubernetes.io/hostname":"n1"}}}' >/dev/null
+check_has "its nodes may become fewer, not others" "only additions to spec.nodeSelector are allowed" \
+	"$(kubectl patch pod gated -p '{"spec":{"nodeSelector":{"kubernetes.io/hostname":"n2"}}}' 2>&1)"
+kubectl patch pod gated --type=json -p '[{"op":"remove","path":"/spec/schedulingGates"}]' >/dev/null
+check "without the gate it goes there" wait_for 10 is pod/gated '{.spec.nodeName}' n1
+kubectl delete pod gated --grace-period=0 --force >/dev/null 2>&1
 
 # ---- garbage ----
 kubectl delete deployment stay >/dev/null
@@ -248,6 +263,36 @@ kubectl delete namespace doomed --wait=false >/dev/null
 check "a held namespace says by what" wait_for 10 is ns/doomed '{.status.conditions[?(@.type=="NamespaceFinalizersRemaining")].status}' True
 kubectl -n doomed patch configmap kept --type=merge -p '{"metadata":{"finalizers":null}}' >/dev/null
 check "and goes when it may" wait_for 15 gone namespace doomed
+
+kubectl create namespace indexed >/dev/null
+kubectl -n indexed create -f - >/dev/null <<'YAML'
+apiVersion: batch/v1
+kind: Job
+metadata: {name: j}
+spec:
+  completions: 1
+  parallelism: 1
+  completionMode: Indexed
+  backoffLimitPerIndex: 1
+  template: {spec: {restartPolicy: Never, containers: [{name: c, image: x}]}}
+YAML
+its_pod() { kubectl -n indexed get pods -o 'jsonpath={.items[0].metadata.name}' 2>/dev/null | grep .; }
+check "a Job has its pod" wait_for 10 its_pod
+kubectl -n indexed patch pod "$(its_pod)" --subresource=status --type=merge -p '{"status":{"phase":"Failed"}}' >/dev/null
+kubectl delete namespace indexed --wait=false >/dev/null
+check "a failed pod that its Job holds until it is replaced does not hold the namespace" wait_for 20 gone namespace indexed
+
+kubectl create namespace far >/dev/null
+kubectl create configmap near >/dev/null
+kubectl -n far create -f - >/dev/null <<-YAML
+	apiVersion: v1
+	kind: ConfigMap
+	metadata: {name: stray, ownerReferences: [{apiVersion: v1, kind: ConfigMap, name: near, uid: $(jp cm/near '{.metadata.uid}')}]}
+YAML
+check "an owner in another namespace is told" wait_for 10 has_event 'OwnerRefInvalidNamespace ownerRef \[v1/ConfigMap, namespace: far, name: near, uid: .*\] does not exist in namespace "far"'
+check "and is none" wait_for 10 bash -c "$(declare -f kubectl inside); netns=$netns T=$T; ! kubectl -n far get cm stray"
+kubectl delete namespace far --wait=false >/dev/null
+kubectl delete configmap near >/dev/null
 
 # ---- quotas ----
 kubectl create namespace quota >/dev/null

@@ -40,6 +40,16 @@ void table_autoscaler(struct cells *c);
 void table_budget(struct cells *c);
 void table_claim(struct cells *c);
 void table_volume(struct cells *c);
+void table_csi_driver(struct cells *c);
+void table_csi_node(struct cells *c);
+void table_csi_capacity(struct cells *c);
+void table_attachment(struct cells *c);
+void table_quota(struct cells *c);
+void table_revision(struct cells *c);
+void table_pod_template(struct cells *c);
+void table_component(struct cells *c);
+void table_ingress_class(struct cells *c);
+void table_runtime_class(struct cells *c);
 /* Name and age: kinds without columns of their own. */
 void table_plain(struct cells *c);
 

@@ -1,6 +1,8 @@
 /* Printers of the kinds whose cells need little thought. See printers.h. */
 #include "api/machinery/table/printers.h"
 
+#include <stdlib.h>
+
 void table_definition(struct cells *c)
 {
 	cell_name(c);
@@ -215,72 +217,6 @@ void table_role(struct cells *c)
 	cell_str(c, json_str(json_path(c->object, "metadata", "creationTimestamp", NULL)));
 }
 
-void table_storage_class(struct cells *c)
-{
-	struct json *o = c->object;
-	struct json *def =
-	        json_get(json_path(o, "metadata", "annotations", NULL), "storageclass.kubernetes.io/is-default-class");
-	struct slice name = json_str(json_path(o, "metadata", "name", NULL));
-	cell_fmt(c, "%.*s%s", SLICE_FMT(name), slice_is(json_str(def), "true") ? " (default)" : "");
-	cell_str(c, json_get_str(o, "provisioner"));
-	cell_str(c, json_get_str(o, "reclaimPolicy"));
-	cell_str(c, json_get_str(o, "volumeBindingMode"));
-	strbuf_addf(c->out, ",%s", json_get_bool(o, "allowVolumeExpansion", false) ? "true" : "false");
-	c->count++;
-	cell_age(c);
-}
-
-/* "RWO,RWX", in this order and each once. */
-static void cell_access_modes(struct cells *c, const struct json *list)
-{
-	static const char *const modes[][2] = {{"ReadWriteOnce", "RWO"}, {"ReadOnlyMany", "ROX"},
-	        {"ReadWriteMany", "RWX"}, {"ReadWriteOncePod", "RWOP"}};
-	struct strbuf text = STRBUF_INIT;
-	for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
-		JSON_FOREACH (it, list)
-			if (slice_is(json_str(it), modes[i][0])) {
-				strbuf_addf(&text, "%s%s", text.len ? "," : "", modes[i][1]);
-				break;
-			}
-	cell_str(c, strbuf_slice(&text));
-	strbuf_release(&text);
-}
-
-void table_claim(struct cells *c)
-{
-	struct json *spec = json_get(c->object, "spec"), *status = json_get(c->object, "status");
-	bool dying = json_path(c->object, "metadata", "deletionTimestamp", NULL) != NULL;
-	cell_name(c);
-	cell_str(c, dying ? SLICE("Terminating") : json_get_str(status, "phase"));
-	cell_str(c, json_get_str(spec, "volumeName"));
-	cell_str(c, json_str(json_path(status, "capacity", "storage", NULL)));
-	cell_access_modes(c, json_get(status, "accessModes"));
-	cell_str(c, json_get_str(spec, "storageClassName"));
-	cell_text(c, "<unset>");
-	cell_age(c);
-	cell_str(c, json_get_str(spec, "volumeMode"));
-}
-
-void table_volume(struct cells *c)
-{
-	struct json *spec = json_get(c->object, "spec"), *ref = json_get(spec, "claimRef");
-	cell_name(c);
-	cell_str(c, json_str(json_path(spec, "capacity", "storage", NULL)));
-	cell_access_modes(c, json_get(spec, "accessModes"));
-	cell_str(c, json_get_str(spec, "persistentVolumeReclaimPolicy"));
-	cell_str(c, json_str(json_path(c->object, "status", "phase", NULL)));
-	if (ref)
-		cell_fmt(c, "%.*s/%.*s", SLICE_FMT(json_get_str(ref, "namespace")),
-		        SLICE_FMT(json_get_str(ref, "name")));
-	else
-		cell_text(c, "");
-	cell_str(c, json_get_str(spec, "storageClassName"));
-	cell_text(c, "<unset>");
-	cell_str(c, json_str(json_path(c->object, "status", "reason", NULL)));
-	cell_age(c);
-	cell_str(c, json_get_str(spec, "volumeMode"));
-}
-
 void table_plain(struct cells *c)
 {
 	cell_name(c);
@@ -310,4 +246,110 @@ void table_certificate_request(struct cells *c)
 		duration_text(text, seconds);
 	cell_text(c, seconds ? text : "<none>");
 	cell_str(c, strbuf_slice(&b));
+}
+
+/* ---- what is counted, kept and asked for by name ---- */
+
+static int by_key(const void *l, const void *r)
+{
+	const struct json *const *a = l, *const *b = r;
+	return slice_cmp((*a)->key, (*b)->key);
+}
+
+/* "cpu: 1/2, pods: 3/4", of limits or of all else. */
+static const char *use_text(struct cells *c, bool of_limits)
+{
+	const struct json *hard = json_path(c->object, "status", "hard", NULL),
+	                  *used = json_path(c->object, "status", "used", NULL);
+	const struct json **by_name = ARENA_ARRAY(c->arena, const struct json *, hard ? hard->count + 1 : 1);
+	const char *text = "";
+	size_t n = 0;
+	JSON_FOREACH (it, hard)
+		if (slice_starts(it->key, "limits.") == of_limits)
+			by_name[n++] = it;
+	qsort(by_name, n, sizeof *by_name, by_key);
+	for (size_t i = 0; i < n; i++) {
+		struct slice now = json_str(json_get_slice(used, by_name[i]->key));
+		text = arena_printf(c->arena, "%s%s%.*s: %.*s/%.*s", text, i ? ", " : "", SLICE_FMT(by_name[i]->key),
+		        SLICE_FMT(now.len ? now : SLICE("0")), SLICE_FMT(json_str(by_name[i])));
+	}
+	return text;
+}
+
+void table_quota(struct cells *c)
+{
+	cell_name(c);
+	cell_age(c);
+	cell_text(c, use_text(c, false));
+	cell_text(c, use_text(c, true));
+}
+
+/* "statefulset.apps/web" */
+static void cell_controller(struct cells *c)
+{
+	JSON_FOREACH (it, json_path(c->object, "metadata", "ownerReferences", NULL)) {
+		struct slice group = json_get_str(it, "apiVersion"), version = group;
+		if (!json_get_bool(it, "controller", false))
+			continue;
+		group = slice_cut(&version, '/');
+		cell_fmt(c, "%.*s%s%.*s/%.*s", SLICE_FMT(slice_lower(c->arena, json_get_str(it, "kind"))),
+		        version.ptr ? "." : "", version.ptr ? (int)group.len : 0, version.ptr ? group.ptr : "",
+		        SLICE_FMT(json_get_str(it, "name")));
+		return;
+	}
+	cell_text(c, "<none>");
+}
+
+void table_revision(struct cells *c)
+{
+	cell_name(c);
+	cell_controller(c);
+	cell_fmt(c, "%lld", (long long)json_get_int(c->object, "revision", 0));
+	cell_age(c);
+}
+
+void table_pod_template(struct cells *c)
+{
+	const struct json *template = json_get(c->object, "template"),
+	                  *containers = json_path(template, "spec", "containers", NULL);
+	cell_name(c);
+	cell_join(c, containers, "name");
+	cell_join(c, containers, "image");
+	cell_labels(c, json_path(template, "metadata", "labels", NULL));
+}
+
+void table_component(struct cells *c)
+{
+	struct slice status = SLICE("Unknown"), message = SLICE(""), error = SLICE("");
+	JSON_FOREACH (it, json_get(c->object, "conditions"))
+		if (slice_is(json_get_str(it, "type"), "Healthy")) {
+			status = slice_is(json_get_str(it, "status"), "True") ? SLICE("Healthy") : SLICE("Unhealthy");
+			message = json_get_str(it, "message");
+			error = json_get_str(it, "error");
+		}
+	cell_name(c);
+	cell_str(c, status);
+	cell_str(c, message);
+	cell_str(c, error);
+}
+
+void table_ingress_class(struct cells *c)
+{
+	const struct json *spec = json_get(c->object, "spec"), *ref = json_get(spec, "parameters");
+	struct slice group = json_get_str(ref, "apiGroup");
+	cell_name(c);
+	cell_str(c, json_get_str(spec, "controller"));
+	if (json_is(ref, JSON_OBJECT))
+		cell_fmt(c, "%.*s%s%.*s/%.*s", SLICE_FMT(json_get_str(ref, "kind")), group.len ? "." : "",
+		        SLICE_FMT(group), SLICE_FMT(json_get_str(ref, "name")));
+	else
+		cell_text(c, "<none>");
+	cell_age(c);
+}
+
+void table_runtime_class(struct cells *c)
+{
+	cell_name(c);
+	cell_str(c, json_get_str(c->object, "handler"));
+	cell_age(c);
 }

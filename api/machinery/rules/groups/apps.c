@@ -246,7 +246,10 @@ static void daemon_set_prepare_update(struct arena *a, struct json *object, cons
 /* ---- the rows ---- */
 
 const struct kind_ops kinds_apps[] = {
-        {.kind = "ControllerRevision", .immutable = "data"},
+        {.kind = "ControllerRevision",
+                .immutable = "data",
+                .columns = "Name,Controller,Revision,Age",
+                .cells = table_revision},
         {.kind = "Deployment",
                 .traits = KIND_MAKES_PODS,
                 .defaults = deployment_defaults,

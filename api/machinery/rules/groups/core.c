@@ -200,7 +200,10 @@ static void namespace_update(struct arena *a, struct json *object, const struct 
 /* ---- the rows ---- */
 
 const struct kind_ops kinds_core[] = {
-        {.kind = "ComponentStatus", .check_name = check_path_segment},
+        {.kind = "ComponentStatus",
+                .check_name = check_path_segment,
+                .columns = "Name,Status,Message,Error",
+                .cells = table_component},
         {.kind = "ConfigMap",
                 .validate = validate_config_map,
                 .columns = "Name,Data:integer,Age",
@@ -218,7 +221,11 @@ const struct kind_ops kinds_core[] = {
                 .columns = "Last Seen,Type,Reason,Object,Subobject::1,Source::1,Message,First Seen::1,Count:integer:1,"
                            "Name::1",
                 .cells = table_event},
-        {.kind = "LimitRange", .defaults = limit_range_defaults, .validate = validate_limit_range},
+        {.kind = "LimitRange",
+                .defaults = limit_range_defaults,
+                .validate = validate_limit_range,
+                .columns = "Name,Created At",
+                .cells = table_definition},
         {.kind = "Namespace",
                 .traits = KIND_IS_NAMESPACE,
                 .defaults = namespace_defaults,
@@ -267,7 +274,9 @@ const struct kind_ops kinds_core[] = {
         {.kind = "PodTemplate",
                 .traits = KIND_MAKES_PODS,
                 .defaults = pod_template_object_defaults,
-                .validate = validate_pod_template_object},
+                .validate = validate_pod_template_object,
+                .columns = "Name,Containers,Images,Pod Labels",
+                .cells = table_pod_template},
         {.kind = "ReplicationController",
                 .traits = KIND_MAKES_PODS | KIND_ORPHANS,
                 .defaults = replication_controller_defaults,
@@ -276,7 +285,11 @@ const struct kind_ops kinds_core[] = {
                 .columns = "Name,Desired:integer,Current:integer,Ready:integer,Age,Containers::1,Images::1,"
                            "Selector::1",
                 .cells = table_replica_set},
-        {.kind = "ResourceQuota", .validate = validate_resource_quota, .validate_part = validate_resource_quota_status},
+        {.kind = "ResourceQuota",
+                .validate = validate_resource_quota,
+                .validate_part = validate_resource_quota_status,
+                .columns = "Name,Age,Request,Limit",
+                .cells = table_quota},
         {.kind = "Secret",
                 .defaults = secret_defaults,
                 .validate = validate_secret,

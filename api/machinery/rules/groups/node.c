@@ -1,5 +1,6 @@
 /* The node.k8s.io group: runtime classes. */
 #include "api/machinery/rules/groups.h"
+#include "api/machinery/table/printers.h"
 #include "api/machinery/rules/checks.h"
 
 static void validate_runtime_class(struct field_errors *e, const struct json *object, const struct json *old)
@@ -12,6 +13,10 @@ static void validate_runtime_class(struct field_errors *e, const struct json *ob
 }
 
 const struct kind_ops kinds_node[] = {
-        {.kind = "RuntimeClass", .validate = validate_runtime_class, .immutable = "handler"},
+        {.kind = "RuntimeClass",
+                .validate = validate_runtime_class,
+                .immutable = "handler",
+                .columns = "Name,Handler,Age",
+                .cells = table_runtime_class},
         {0},
 };

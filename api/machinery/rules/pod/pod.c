@@ -258,6 +258,16 @@ static void match_label_keys(struct arena *a, struct json *object)
 	}
 }
 
+static void tell_gated(struct arena *a, struct json *status)
+{
+	struct json *c = json_new(a, JSON_OBJECT);
+	json_set_cstr(a, c, "type", "PodScheduled");
+	json_set_cstr(a, c, "status", "False");
+	json_set_cstr(a, c, "reason", "SchedulingGated");
+	json_set_cstr(a, c, "message", "Scheduling is blocked due to non-empty scheduling gates");
+	json_append(json_need(a, status, "conditions", JSON_ARRAY), c);
+}
+
 void pod_prepare_create(struct arena *a, struct json *object)
 {
 	match_label_keys(a, object);
@@ -265,6 +275,9 @@ void pod_prepare_create(struct arena *a, struct json *object)
 	struct json *status = json_set(a, object, "status", json_new(a, JSON_OBJECT));
 	json_set_cstr(a, status, "phase", "Pending");
 	json_set_cstr(a, status, "qosClass", pod_qos_class(json_get(object, "spec")));
+	const struct json *gates = json_path(object, "spec", "schedulingGates", NULL);
+	if (gates && gates->first)
+		tell_gated(a, status);
 }
 
 /* ---- updates of a part ---- */

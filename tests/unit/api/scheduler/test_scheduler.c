@@ -232,6 +232,41 @@ static void rules_about_other_pods(void **state)
 	cache_release(&s.cache);
 }
 
+/* Its own rules are told before those of others, and where nobody's going would help nobody is sent away. */
+static void a_refusal_says_what_could_help(void **state)
+{
+	struct scheduler s = {0};
+	struct verdict v;
+	cache_init(&s.cache);
+	node(&s.cache, "n1", "{\"taints\":[{\"key\":\"k\",\"effect\":\"NoSchedule\"}]}", roomy);
+	node(&s.cache, "n2", "{}", roomy);
+	place(&s.cache, "d/one", "n2", "{}", anti);
+	assert_false(passes(&s, "{}", anti, "n2", &v));
+	assert_string_equal(v.reasons[0], "node(s) didn't match pod anti-affinity rules");
+	assert_true(v.resolvable);
+	static const char far[] =
+	        ",\"affinity\":{\"podAffinity\":{\"requiredDuringSchedulingIgnoredDuringExecution\":[{"
+	        "\"labelSelector\":{\"matchLabels\":{\"app\":\"none\"}},\"topologyKey\":\"host\"}]}}";
+	assert_false(passes(&s, "{}", far, "n2", &v));
+	assert_string_equal(v.reasons[0], "node(s) didn't match pod affinity rules");
+	assert_false(v.resolvable);
+	static const char no_such_key[] =
+	        ",\"topologySpreadConstraints\":[{\"maxSkew\":1,\"topologyKey\":\"gone\",\"whenUnsatisfiable\":"
+	        "\"DoNotSchedule\",\"labelSelector\":{\"matchLabels\":{\"app\":\"a\"}}}]";
+	assert_false(passes(&s, "{}", no_such_key, "n2", &v));
+	assert_string_equal(
+	        v.reasons[0], "node(s) didn't match pod topology spread constraints (missing required label)");
+	assert_false(v.resolvable);
+	static const char by_name[] =
+	        ",\"affinity\":{\"nodeAffinity\":{\"requiredDuringSchedulingIgnoredDuringExecution\":{"
+	        "\"nodeSelectorTerms\":[{\"matchFields\":[{\"key\":\"metadata.name\",\"operator\":\"In\","
+	        "\"values\":[\"n9\"]}]}]}}}";
+	assert_false(passes(&s, "{}", by_name, "n1", &v)); /* its taint is not asked about */
+	assert_string_equal(v.reasons[0], "node(s) didn't satisfy plugin(s) [NodeAffinity]");
+	assert_false(v.resolvable);
+	cache_release(&s.cache);
+}
+
 static void spread_counts_the_nodes_that_it_should(void **state)
 {
 	static const char form[] =
@@ -445,6 +480,7 @@ int main(void)
 	        cmocka_unit_test(labels_and_names_choose_nodes),
 	        cmocka_unit_test(host_ports_clash_by_address),
 	        cmocka_unit_test(rules_about_other_pods),
+	        cmocka_unit_test(a_refusal_says_what_could_help),
 	        cmocka_unit_test(spread_counts_the_nodes_that_it_should),
 	        cmocka_unit_test(a_controllers_pods_are_spread),
 	        cmocka_unit_test(wishes_about_other_pods_go_both_ways),

@@ -44,6 +44,58 @@ static void autoscalers_show_use_and_target(void **state)
 	        "[\"h\",\"Deployment/web\",\"cpu: 20%/50%, <unknown>/9 (avg) + 1 more...\",\"1\",9,2,\"2m\"]");
 }
 
+static void kinds_that_few_look_at_have_their_columns(void **state)
+{
+	static const struct {
+		const char *group, *version, *plural, *object, *want;
+	} rows[] = {
+	        {"", "v1", "resourcequotas",
+	                "{" META("q") ",\"status\":{\"hard\":{\"pods\":\"4\",\"limits.cpu\":\"2\",\"cpu\":\"1\"},"
+	                              "\"used\":{\"pods\":\"1\",\"limits.cpu\":\"500m\"}}}",
+	                "[\"q\",\"2m\",\"cpu: 0/1, pods: 1/4\",\"limits.cpu: 500m/2\"]"},
+	        {"apps", "v1", "controllerrevisions",
+	                "{\"metadata\":{\"name\":\"r\",\"creationTimestamp\":\"2025-12-31T23:58:00Z\","
+	                "\"ownerReferences\":[{\"apiVersion\":\"apps/v1\",\"kind\":\"StatefulSet\",\"name\":\"web\","
+	                "\"controller\":true}]},\"revision\":3}",
+	                "[\"r\",\"statefulset.apps/web\",\"3\",\"2m\"]"},
+	        {"apps", "v1", "controllerrevisions", "{" META("r") "}", "[\"r\",\"<none>\",\"0\",\"2m\"]"},
+	        {"", "v1", "limitranges", "{" META("l") "}", "[\"l\",\"2025-12-31T23:58:00Z\"]"},
+	        {"", "v1", "podtemplates",
+	                "{" META("t") ",\"template\":{\"metadata\":{\"labels\":{\"a\":\"b\"}},\"spec\":{"
+	                              "\"containers\":[{\"name\":\"x\",\"image\":\"i\"},{\"name\":\"y\",\"image\":"
+	                              "\"j\"}]}}}",
+	                "[\"t\",\"x,y\",\"i,j\",\"a=b\"]"},
+	        {"", "v1", "componentstatuses",
+	                "{" META("c") ",\"conditions\":[{\"type\":\"Healthy\",\"status\":\"True\",\"message\":"
+	                              "\"ok\"}]}",
+	                "[\"c\",\"Healthy\",\"ok\",\"\"]"},
+	        {"networking.k8s.io", "v1", "ingressclasses",
+	                "{" META("i") ",\"spec\":{\"controller\":\"x/y\",\"parameters\":{\"apiGroup\":\"g\",\"kind\":"
+	                              "\"K\",\"name\":\"n\"}}}",
+	                "[\"i\",\"x/y\",\"K.g/n\",\"2m\"]"},
+	        {"node.k8s.io", "v1", "runtimeclasses", "{" META("w") ",\"handler\":\"runsc\"}",
+	                "[\"w\",\"runsc\",\"2m\"]"},
+	        {"storage.k8s.io", "v1", "csidrivers",
+	                "{" META("d") ",\"spec\":{\"podInfoOnMount\":true,\"tokenRequests\":[{\"audience\":\"a\"}]}}",
+	                "[\"d\",true,true,false,\"a\",false,\"<none>\",\"2m\"]"},
+	        {"storage.k8s.io", "v1", "csinodes", "{" META("n") ",\"spec\":{\"drivers\":[{\"name\":\"x\"}]}}",
+	                "[\"n\",1,\"2m\"]"},
+	        {"storage.k8s.io", "v1", "csistoragecapacities", "{" META("s") ",\"storageClassName\":\"fast\"}",
+	                "[\"s\",\"fast\",\"<unset>\"]"},
+	        {"storage.k8s.io", "v1", "volumeattachments",
+	                "{" META("v") ",\"spec\":{\"attacher\":\"x\",\"nodeName\":\"n\",\"source\":{"
+	                              "\"persistentVolumeName\":\"p\"}},\"status\":{\"attached\":true}}",
+	                "[\"v\",\"x\",\"p\",\"n\",true,\"2m\"]"},
+	        {"", "v1", "persistentvolumes",
+	                "{\"metadata\":{\"name\":\"v\",\"deletionTimestamp\":\"2026-01-01T00:00:00Z\"},\"spec\":{"
+	                "\"capacity\":{\"storage\":\"1Gi\"},\"volumeAttributesClassName\":\"gold\"},\"status\":{"
+	                "\"phase\":\"Bound\"}}",
+	                "[\"v\",\"1Gi\",\"\",\"\",\"Terminating\",\"\",\"\",\"gold\""},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		assert_cells(rows[i].group, rows[i].version, rows[i].plural, rows[i].object, rows[i].want);
+}
+
 static void pods_show_what_kubectl_users_look_for(void **state)
 {
 	assert_cells("", "v1", "pods",
@@ -99,6 +151,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(autoscalers_show_use_and_target),
+	        cmocka_unit_test(kinds_that_few_look_at_have_their_columns),
 	        cmocka_unit_test(pods_show_what_kubectl_users_look_for),
 	        cmocka_unit_test(other_kinds_have_their_columns),
 	        cmocka_unit_test(odd_objects_break_nothing),
