@@ -4,13 +4,14 @@
  *       map services    address . protocol . port  ->  goto svc-X     cluster IPs
  *       map externals   address . protocol . port  ->  goto ext-X     external and load balancer IPs
  *       map node-ports  protocol . port            ->  goto ext-X
- *       map refused     address . protocol . port  ->  drop           services without endpoints (filter hooks reject)
+ *       set refused     address . protocol . port                     services without endpoints (filter hooks reject)
+ *       set refused-ports  protocol . port                            the same of node ports
  *       set hairpin     address . address                             an endpoint talking to itself
- *       chain svc-X     dnat to numgen random mod N map { 0 : ip . port, ... }
- *       chain ext-X     mark for masquerading, then the same; policy Local: no mark, endpoints of this node or nothing,
- *                       but what comes from pods and the node itself goes to all-X
- *       chain all-X     to the endpoints of the whole cluster, for them
- *       chain lb-X      who may come to a load balancer's address goes to ext-X, the others nowhere
+ *       chain svc-X     mark what is not from a pod for masquerading: the answer must come back this way, also where an
+ *                       endpoint's node checks that it would; then dnat to numgen random mod N map { 0 : ip . port, ...
+ * } chain ext-X     the same; policy Local: no mark, endpoints of this node or nothing, but what comes from pods and
+ * the node itself goes to all-X chain all-X     to the endpoints of the whole cluster, for them chain lb-X      who may
+ * come to a load balancer's address goes to ext-X, the others nowhere
  *
  * A packet costs one map lookup whatever the number of services. A service port is added and removed by itself: its
  * chains are its own, its map elements are named by its addresses. With client affinity each endpoint has a set of the
@@ -38,29 +39,35 @@ static void write_sets(struct strbuf *out, const struct proxy_family *f)
 	        "	map externals { type %s . inet_proto . inet_service : verdict; }\n"
 	        "	map node-ports { type inet_proto . inet_service : verdict; }\n"
 	        "	set refused { type %s . inet_proto . inet_service; }\n"
+	        "	set refused-ports { type inet_proto . inet_service; }\n"
 	        "	set hairpin { type %s . %s; }\n",
 	        f->type, f->type, f->type, f->type, f->type);
 }
 
-/* The kernel lets nothing from ::1 leave the loopback link, so that node ports are not on it. */
-static void write_dispatch(struct strbuf *out, const struct proxy_family *f, const char *node_ports)
+/* What is sent to a port of this node. The kernel lets nothing from ::1 leave the loopback link, so that node ports are
+ * not on it. */
+static const char *to_node_port(struct arena *a, const struct proxy_family *f, const char *node_ports)
+{
+	const char *open = *node_ports ? arena_printf(a, "%s daddr { %s } ", f->ip, node_ports) : "";
+	return arena_printf(a, "%s%sfib daddr type local meta l4proto . th dport",
+	        f->family == IP_V6 ? "ip6 daddr != ::1 " : "", open);
+}
+
+static void write_dispatch(struct strbuf *out, const struct proxy_family *f, const char *to_node_port)
 {
 	bool is_v6 = f->family == IP_V6;
-	char open[PROXY_NODE_PORTS_BYTES_MAX + 32] = "";
-	if (*node_ports)
-		snprintf(open, sizeof open, "%s daddr { %s } ", f->ip, node_ports);
 	strbuf_addf(out,
 	        "	chain dispatch {\n"
 	        "		%s daddr . meta l4proto . th dport vmap @services\n"
 	        "		%s daddr . meta l4proto . th dport vmap @externals\n"
-	        "		%s%sfib daddr type local meta l4proto . th dport vmap @node-ports\n"
+	        "		%s vmap @node-ports\n"
 	        "	}\n"
 	        "	chain prerouting {\n"
 	        "		type nat hook prerouting priority dstnat; policy accept;\n"
 	        "		%s daddr != %s jump dispatch\n"
 	        "	}\n"
 	        "	chain output { type nat hook output priority -100; policy accept; jump dispatch; }\n",
-	        f->ip, f->ip, is_v6 ? "ip6 daddr != ::1 " : "", open, f->ip, is_v6 ? "::1" : "127.0.0.0/8");
+	        f->ip, f->ip, to_node_port, f->ip, is_v6 ? "::1" : "127.0.0.0/8");
 }
 
 static void write_postrouting(struct strbuf *out, const struct proxy_family *f)
@@ -76,13 +83,16 @@ static void write_postrouting(struct strbuf *out, const struct proxy_family *f)
 	strbuf_adds(out, "	}\n");
 }
 
-static void write_refusals(struct strbuf *out, const struct proxy_family *f)
+static void write_refusals(struct strbuf *out, const struct proxy_family *f, const char *to_node_port)
 {
 	strbuf_addf(out,
-	        "	chain refuse { %s daddr . meta l4proto . th dport @refused reject; }\n"
+	        "	chain refuse {\n"
+	        "		%s daddr . meta l4proto . th dport @refused reject\n"
+	        "		%s @refused-ports reject\n"
+	        "	}\n"
 	        "	chain filter-input {\n"
 	        "		type filter hook input priority -110; policy accept;\n",
-	        f->ip);
+	        f->ip, to_node_port);
 	/* With route_localnet on, the kernel no longer drops what strangers send to 127.0.0.1. */
 	if (f->family == IP_V4)
 		strbuf_adds(out, "		iifname != lo ip daddr 127.0.0.0/8 ct state != { established, related "
@@ -99,11 +109,14 @@ static void write_refusals(struct strbuf *out, const struct proxy_family *f)
 void proxy_rules_frame(
         struct strbuf *out, const struct proxy_family *f, const char *cluster_cidr, const char *node_ports)
 {
+	struct arena a = ARENA_INIT;
+	const char *to_port = to_node_port(&a, f, node_ports);
 	strbuf_addf(out, "add table %s\ndelete table %s\ntable %s {\n", f->table, f->table, f->table);
 	write_sets(out, f);
-	write_dispatch(out, f, node_ports);
+	write_dispatch(out, f, to_port);
 	write_postrouting(out, f);
-	write_refusals(out, f);
+	write_refusals(out, f, to_port);
+	arena_release(&a);
 	strbuf_addf(out,
 	        "	chain masquerade-outside { %s saddr != %s meta mark set meta mark | 0x%x; }\n"
 	        "}\n",
@@ -252,6 +265,11 @@ static void add_chain(struct strbuf *out, const char *prefix, const struct proxy
 	strbuf_addf(out, "add chain %s %s-%s { comment \"%s\"; }\n", p->family->table, prefix, p->chain, p->comment);
 }
 
+static void write_masquerade(struct strbuf *out, const char *prefix, const struct proxy_port *p)
+{
+	strbuf_addf(out, "add rule %s %s-%s jump masquerade-outside\n", p->family->table, prefix, p->chain);
+}
+
 static void write_outside(struct strbuf *out, const struct proxy_port *p, const char *cluster_cidr)
 {
 	if (p->external_local) {
@@ -262,7 +280,7 @@ static void write_outside(struct strbuf *out, const struct proxy_port *p, const 
 	if (p->external_local) {
 		write_local(out, p, cluster_cidr);
 	} else {
-		strbuf_addf(out, "add rule %s ext-%s jump masquerade-outside\n", p->family->table, p->chain);
+		write_masquerade(out, "ext", p);
 		write_chain(out, "ext", p, p->external, p->n_external);
 	}
 }
@@ -284,6 +302,16 @@ static const char *chain_of(const struct proxy_port *p, size_t i)
 	return i >= p->n_open_addresses && is_guarded(p) ? "lb" : "ext";
 }
 
+static void write_node_port(struct strbuf *out, const char *verb, const struct proxy_port *p)
+{
+	bool served = serves_outside(p);
+	strbuf_addf(out, "%s element %s %s { %s . %d", verb, p->family->table, served ? "node-ports" : "refused-ports",
+	        p->protocol, p->node_port);
+	if (served && verb[0] == 'a')
+		strbuf_addf(out, " : goto ext-%s", p->chain);
+	strbuf_adds(out, " }\n");
+}
+
 static void write_elements(struct strbuf *out, const char *verb, const struct proxy_port *p)
 {
 	for (size_t i = 0; i < p->n_addresses; i++) {
@@ -299,13 +327,8 @@ static void write_elements(struct strbuf *out, const char *verb, const struct pr
 			strbuf_addf(out, " : goto %s-%s", chain_of(p, i), p->chain);
 		strbuf_adds(out, " }\n");
 	}
-	if (p->node_port && serves_outside(p)) {
-		strbuf_addf(
-		        out, "%s element %s node-ports { %s . %d", verb, p->family->table, p->protocol, p->node_port);
-		if (verb[0] == 'a')
-			strbuf_addf(out, " : goto ext-%s", p->chain);
-		strbuf_adds(out, " }\n");
-	}
+	if (p->node_port)
+		write_node_port(out, verb, p);
 }
 
 static void add_hairpins(struct strbuf *out, const struct proxy_family *f, const struct proxy_endpoint *list, size_t n)
@@ -319,6 +342,7 @@ void proxy_rules_add(struct strbuf *out, const struct proxy_port *p, const char 
 	CHECK(p->n_cluster_addresses <= p->n_addresses);
 	if (p->n_internal) {
 		add_chain(out, "svc", p);
+		write_masquerade(out, "svc", p);
 		write_chain(out, "svc", p, p->internal, p->n_internal);
 	}
 	if (has_external(p) && serves_outside(p))

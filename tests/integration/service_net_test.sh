@@ -77,8 +77,16 @@ at out ip route add 203.0.113.0/24 via 198.18.0.1
 check_is "an external address" "one two" "$(whom out 203.0.113.1)"
 check_is "a pod's own address is seen, an outsider's is the node's" "10.42.7.9 10.42.0.1" \
 	"$(who pod 10.43.7.1 | cut -d' ' -f2) $(who out 203.0.113.1 | cut -d' ' -f2)"
+at out ip route add 10.43.0.0/16 via 198.18.0.1
+check_is "nor at the cluster's address, or the answer could take another way" "10.42.0.1" "$(who out 10.43.7.1 | cut -d' ' -f2)"
 slice plain TCP
 check "without endpoints it is refused" wait_for 10 who_is refused pod 10.43.7.1
+check_is "at the node port too" refused "$(who out 198.18.0.1 31080)"
+check_is "although somebody else listens there" refused "$(
+	inside python3 -m http.server 31080 >/dev/null 2>&1 & server=$!
+	until inside ss -ltn | grep -q :31080; do sleep 0.1; done
+	who out 198.18.0.1 31080
+	kill $server)"
 
 # ---- the policy Local ----
 service local "{clusterIP: 10.43.7.2, type: LoadBalancer, externalTrafficPolicy: Local, externalIPs: [203.0.113.2], ports: [{name: p, port: 80, targetPort: 8080, nodePort: 31081}]}"

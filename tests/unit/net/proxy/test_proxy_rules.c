@@ -71,9 +71,17 @@ static void the_kernel_takes_what_is_added(void **state)
 		if (n == 2) {
 			assert_non_null(strstr(rules, "10.43.0.9 . tcp . 80 : goto svc-00000000000000aa"));
 			assert_non_null(strstr(rules, "tcp . 30080 : goto ext-00000000000000aa"));
+			/* Who is no pod gets an address of this node, so that the answer comes back here. */
+			const char *inside = strstr(rules, "chain svc-00000000000000aa {");
+			assert_non_null(inside);
+			assert_true(strstr(inside, "jump masquerade-outside") < strstr(inside, "dnat"));
 		}
-		if (n == 0)
+		if (n == 0) {
 			assert_non_null(strstr(rules, "10.43.0.9 . tcp . 80"));
+			const char *refused = strstr(rules, "set refused-ports {");
+			assert_non_null(refused);
+			assert_non_null(strstr(refused, "elements = { tcp . 30080 }"));
+		}
 	}
 	strbuf_release(&s);
 }
