@@ -142,6 +142,8 @@ def _():
         ready_pod(f"ev{i}", labels)
     t.api.post(BUDGETS, {"metadata": {"name": "keep2"}, "spec": {"minAvailable": 2, "selector": {"matchLabels": labels}}}).want(201)
     evict("ev0", deleteOptions={"gracePeriodSeconds": 30}).want(201)
+    told = [c for c in t.api.get(f"{PODS}/ev0").want(200).json["status"]["conditions"] if c["type"] == "DisruptionTarget"]
+    contains(told[0], {"status": "True", "reason": "EvictionByEvictionAPI", "message": "Eviction API: evicting"})
     status = t.api.get(BUDGETS + "/keep2").want(200).json["status"]
     contains(status, {"currentHealthy": 3, "desiredHealthy": 2, "expectedPods": 3, "disruptionsAllowed": 0})
     true("ev0" in status["disruptedPods"], "the pod is noted")

@@ -9,6 +9,7 @@
 #include "api/server/verbs/petition.h"
 #include "api/server/verbs/verbs.h"
 
+#include "api/client/meta.h"
 #include "api/server/answer.h"
 #include "api/server/body.h"
 #include "api/server/state.h"
@@ -124,11 +125,24 @@ static int ask_budget(struct eviction *e, struct err *err)
 
 /* ---- the verb ---- */
 
+/* Controllers that count failures see that it was no fault of the pod's program. */
+static void tell_why(struct mutation *m)
+{
+	struct arena *a = m->arena;
+	struct json *list = json_need(a, json_need(a, m->object, "status", JSON_OBJECT), "conditions", JSON_ARRAY);
+	condition_set(a, list, "DisruptionTarget", "True", "EvictionByEvictionAPI", "Eviction API: evicting", NULL);
+}
+
 static int decode(struct mutation *m, struct err *err)
 {
 	struct eviction *e = (struct eviction *)m;
 	e->cause = NULL;
-	return ask_budget(e, err) == 0 ? deletion_decode(m, err) : err->code;
+	if (ask_budget(e, err) != 0)
+		return err->code;
+	int rc = deletion_decode(m, err);
+	if (rc == 0 && m->object && !json_path(m->old, "metadata", "deletionTimestamp", NULL))
+		tell_why(m);
+	return rc;
 }
 
 static void answer(struct mutation *m)
