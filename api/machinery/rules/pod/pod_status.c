@@ -35,13 +35,24 @@ static const struct json *end_of(const struct json *status)
 	return json_is(end, JSON_OBJECT) ? end : NULL;
 }
 
+/* It was ended to be started with more memory, or with another image: that is no restart as the policy means it. */
+static bool was_changed(const struct json *container, const struct json *status)
+{
+	struct slice image = json_get_str(status, "image");
+	JSON_FOREACH (it, json_get(container, "resizePolicy"))
+		if (slice_is(json_get_str(it, "restartPolicy"), "RestartContainer"))
+			return true;
+	return container && image.len && !slice_eq(image, json_get_str(container, "image"));
+}
+
 static bool may_start_again(const struct json *spec, const struct json *status, struct slice policy, bool is_init)
 {
-	const struct json *container =
-	        is_init ? named(json_get(spec, "initContainers"), json_get_str(status, "name")) : NULL;
+	const struct json *containers = json_get(spec, is_init ? "initContainers" : "containers"),
+	                  *container = named(containers, json_get_str(status, "name"));
 	return slice_is(policy, "Always") ||
 	       (slice_is(policy, "OnFailure") && json_get_int(end_of(status), "exitCode", 0) != 0) ||
-	       slice_is(json_get_str(container, "restartPolicy"), "Always");
+	       (is_init && slice_is(json_get_str(container, "restartPolicy"), "Always")) ||
+	       was_changed(container, status);
 }
 
 static void check_ends(struct field_errors *e, const struct json *object, const struct json *old, const char *list)

@@ -354,7 +354,9 @@ static void a_gated_pod_may_become_choosier(void **state)
 static const char *status_error(const char *policy, const char *before, const char *now)
 {
 	struct field_errors *e = ARENA_NEW(&a, struct field_errors);
-	const char *form = "{\"spec\":{\"restartPolicy\":\"%s\"},\"status\":{%s}}";
+	const char *form = "{\"spec\":{\"restartPolicy\":\"%s\",\"containers\":[{\"name\":\"c\",\"image\":\"i:2\"},"
+	                   "{\"name\":\"r\",\"resizePolicy\":[{\"restartPolicy\":\"RestartContainer\"}]}]},"
+	                   "\"status\":{%s}}";
 	field_errors_init(e, &a);
 	validate_pod_part(e, parse(arena_printf(&a, form, policy, now)), parse(arena_printf(&a, form, policy, before)));
 	return text_of(e);
@@ -362,6 +364,9 @@ static const char *status_error(const char *policy, const char *before, const ch
 
 #define ENDED(code) "\"containerStatuses\":[{\"name\":\"c\",\"state\":{\"terminated\":{\"exitCode\":" code "}}}]"
 #define RUNNING "\"containerStatuses\":[{\"name\":\"c\",\"state\":{\"running\":{}}}]"
+#define ENDED_OF(name, more) \
+	"\"containerStatuses\":[{\"name\":\"" name "\",\"state\":{\"terminated\":{\"exitCode\":0}}" more "}]"
+#define RUNS(name) "\"containerStatuses\":[{\"name\":\"" name "\",\"state\":{\"running\":{}}}]"
 #define NOT_AGAIN "status.containerStatuses[0].state: Forbidden: may not be transitioned to non-terminated state"
 
 static void what_is_over_stays_so(void **state)
@@ -374,6 +379,9 @@ static void what_is_over_stays_so(void **state)
 	        {"OnFailure", ENDED("1"), RUNNING, ""},
 	        {"Always", ENDED("0"), RUNNING, ""},
 	        {"Never", RUNNING, ENDED("0"), ""},
+	        {"Never", ENDED_OF("c", ",\"image\":\"i:1\""), RUNS("c"), ""}, /* its image was changed since */
+	        {"Never", ENDED_OF("c", ",\"image\":\"i:2\""), RUNS("c"), NOT_AGAIN},
+	        {"OnFailure", ENDED_OF("r", ""), RUNS("r"), ""}, /* for more memory */
 	        {"Never", "", "\"podIPs\":[{\"ip\":\"1.2.3.4\"},{\"ip\":\"fd00::1\"}]", ""},
 	        {"Never", "", "\"podIPs\":[{\"ip\":\"1.2.3.4\"},{\"ip\":\"1.2.3.5\"}]",
 	                "status.podIPs: Invalid value: []core.PodIP{...}: may specify no more than one IP for each IP "
