@@ -6,6 +6,8 @@
  *       map node-ports  protocol . port            ->  goto ext-X
  *       set refused     address . protocol . port                     services without endpoints (filter hooks reject)
  *       set refused-ports  protocol . port                            the same of node ports
+ *       set cluster-ips address                                       what is not led on from there is refused
+ *       chain deny      a reset for TCP: ICMP is limited in number, and forgotten by who is still connecting; else that
  *       set hairpin     address . address                             an endpoint talking to itself
  *       chain svc-X     mark what is not from a pod for masquerading: the answer must come back this way, also where an
  *                       endpoint's node checks that it would; then dnat to numgen random mod N map { 0 : ip . port, ...
@@ -40,8 +42,9 @@ static void write_sets(struct strbuf *out, const struct proxy_family *f)
 	        "	map node-ports { type inet_proto . inet_service : verdict; }\n"
 	        "	set refused { type %s . inet_proto . inet_service; }\n"
 	        "	set refused-ports { type inet_proto . inet_service; }\n"
+	        "	set cluster-ips { type %s; }\n"
 	        "	set hairpin { type %s . %s; }\n",
-	        f->type, f->type, f->type, f->type, f->type);
+	        f->type, f->type, f->type, f->type, f->type, f->type);
 }
 
 /* What is sent to a port of this node. The kernel lets nothing from ::1 leave the loopback link, so that node ports are
@@ -86,9 +89,13 @@ static void write_postrouting(struct strbuf *out, const struct proxy_family *f)
 static void write_refusals(struct strbuf *out, const struct proxy_family *f, const char *to_node_port)
 {
 	strbuf_addf(out,
+	        "	chain deny {\n"
+	        "		meta l4proto tcp reject with tcp reset\n"
+	        "		reject\n"
+	        "	}\n"
 	        "	chain refuse {\n"
-	        "		%s daddr . meta l4proto . th dport @refused reject\n"
-	        "		%s @refused-ports reject\n"
+	        "		%s daddr . meta l4proto . th dport @refused goto deny\n"
+	        "		%s @refused-ports goto deny\n"
 	        "	}\n"
 	        "	chain filter-input {\n"
 	        "		type filter hook input priority -110; policy accept;\n",
@@ -100,10 +107,20 @@ static void write_refusals(struct strbuf *out, const struct proxy_family *f, con
 	strbuf_adds(out,
 	        "		ct state new jump refuse\n"
 	        "	}\n"
-	        "	chain filter-forward { type filter hook forward priority -110; policy accept; ct state new "
-	        "jump refuse; }\n"
 	        "	chain filter-output { type filter hook output priority -110; policy accept; ct state new jump "
 	        "refuse; }\n");
+	/* After destinations were changed: whoever is still for a service asks for a port that it does not have. */
+	strbuf_addf(out,
+	        "	chain filter-forward {\n"
+	        "		type filter hook forward priority -110; policy accept;\n"
+	        "		ct state new jump refuse\n"
+	        "		ct state new %s daddr @cluster-ips goto deny\n"
+	        "	}\n"
+	        "	chain filter-output-late {\n"
+	        "		type filter hook output priority 0; policy accept;\n"
+	        "		ct state new %s daddr @cluster-ips goto deny\n"
+	        "	}\n",
+	        f->ip, f->ip);
 }
 
 void proxy_rules_frame(
@@ -314,10 +331,13 @@ static void write_node_port(struct strbuf *out, const char *verb, const struct p
 
 static void write_elements(struct strbuf *out, const char *verb, const struct proxy_port *p)
 {
+	bool adding = verb[0] == 'a';
+	/* An address stays when one of its ports goes, and when the service does: one too many does no harm. */
+	for (size_t i = 0; adding && i < p->n_cluster_addresses; i++)
+		strbuf_addf(out, "add element %s cluster-ips { %s }\n", p->family->table, p->addresses[i]);
 	for (size_t i = 0; i < p->n_addresses; i++) {
 		bool inside = i < p->n_cluster_addresses;
 		bool served = inside ? p->n_internal > 0 : serves_outside(p);
-		bool adding = verb[0] == 'a';
 		strbuf_addf(out, "%s element %s %s { %s . %s . %d", verb, p->family->table,
 		        !served  ? "refused"
 		        : inside ? "services"

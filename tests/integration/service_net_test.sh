@@ -73,6 +73,8 @@ service plain "{clusterIP: 10.43.7.1, type: NodePort, externalIPs: [203.0.113.1]
 slice plain TCP "10.42.7.1 node1 ready" "10.42.7.2 node2 ready"
 check "pods reach the cluster's address" wait_for 20 whom_is "one two" pod 10.43.7.1
 check_is "the node port, by each address of the node" "one two|one two" "$(whom out 198.18.0.1 31080)|$(whom pod 10.42.0.1 31080)"
+check_is "a port that it does not have is refused, to pods and to the node" "refused 7" \
+	"$(who pod 10.43.7.1 81) $(inside curl -s --max-time 3 http://10.43.7.1:81/; echo $?)"
 at out ip route add 203.0.113.0/24 via 198.18.0.1
 check_is "an external address" "one two" "$(whom out 203.0.113.1)"
 check_is "a pod's own address is seen, an outsider's is the node's" "10.42.7.9 10.42.0.1" \

@@ -180,7 +180,7 @@ static void what_was_added_can_be_taken_away(void **state)
 			delete_with_memories(&s, &p);
 			check_loads(&s, rules, sizeof rules);
 			assert_null(strstr(rules, "aa"));
-			assert_null(strstr(rules, "10.43.0.9"));
+			assert_null(strstr(rules, "10.43.0.9 ."));
 		}
 	strbuf_release(&s);
 }
@@ -210,7 +210,7 @@ static void what_was_added_of_ipv6_can_be_taken_away(void **state)
 		delete_with_memories(&s, &p);
 		check_loads(&s, rules, sizeof rules);
 		assert_null(strstr(rules, "aa"));
-		assert_null(strstr(rules, "fd00:43::9"));
+		assert_null(strstr(rules, "fd00:43::9 ."));
 	}
 	strbuf_release(&s);
 	arena_release(&arena);
