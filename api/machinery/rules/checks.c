@@ -218,6 +218,8 @@ void check_immutable(struct field_errors *e, const char *field, const struct jso
 	struct strbuf text = STRBUF_INIT;
 	if (now)
 		json_write(&text, now);
+	else
+		strbuf_adds(&text, "\"null\""); /* as Go shows a pointer to nothing */
 	bad_immutable(e, field, strbuf_slice(&text));
 	strbuf_release(&text);
 }

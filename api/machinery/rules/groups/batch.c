@@ -4,7 +4,9 @@
 #include "api/machinery/rules/fill.h"
 #include "api/machinery/rules/groups.h"
 #include "api/machinery/rules/checks.h"
+#include "api/machinery/rules/checks_value.h"
 #include "api/machinery/rules/groups/workload_int.h"
+#include "api/machinery/schema/selector.h"
 #include "api/machinery/table/printers.h"
 #include "base/check.h"
 #include "base/time/cron.h"
@@ -70,32 +72,57 @@ static void check_has_label(struct field_errors *e, const struct json *labels, c
 		bad_value(e, field, json_get_str(labels, key), detail);
 }
 
+/* An older server's jobs have the older labels alone. */
+static bool had_all_labels(const struct json *old)
+{
+	const struct json *labels = json_path(old, "spec", "template", "metadata", "labels", NULL);
+	return json_get(labels, uid_labels[1]) && json_get(labels, name_labels[1]);
+}
+
+static bool selects_by_uid(struct field_errors *e, const struct json *object, bool has_all)
+{
+	const struct json *meta = json_get(object, "metadata");
+	struct json *expected = json_new(e->arena, JSON_OBJECT);
+	struct label_selector selector;
+	bool nothing;
+	for (size_t i = 0; i < (has_all ? COUNT_OF(uid_labels) : 1); i++) {
+		json_set_str(e->arena, expected, uid_labels[i], json_get_str(meta, "uid"));
+		json_set_str(e->arena, expected, name_labels[i], json_get_str(meta, "name"));
+	}
+	if (label_selector_from_json(
+	            e->arena, json_path(object, "spec", "selector", NULL), &selector, &nothing, NULL) != 0)
+		return true; /* which check_selector() says more of */
+	return !nothing && label_selector_matches_tree(&selector, expected);
+}
+
 /* A selector that the server made matches this job's pods alone. */
-static void check_generated_selector(struct field_errors *e, const struct json *object)
+static void check_generated_selector(struct field_errors *e, const struct json *object, const struct json *old)
 {
 	struct json *meta = json_get(object, "metadata"), *spec = json_get(object, "spec");
 	struct json *labels = json_path(spec, "template", "metadata", "labels", NULL);
+	bool has_all = !old || had_all_labels(old);
 	if (json_get_bool(spec, "manualSelector", false) || !json_get(spec, "selector"))
 		return;
-	for (size_t i = 0; i < COUNT_OF(uid_labels); i++) {
+	for (size_t i = 0; i < (has_all ? COUNT_OF(uid_labels) : 1); i++) {
 		check_has_label(e, labels, uid_labels[i], json_get_str(meta, "uid"));
 		check_has_label(e, labels, name_labels[i], json_get_str(meta, "name"));
 	}
-	struct json *match = json_path(spec, "selector", "matchLabels", NULL);
-	if (!slice_eq(json_get_str(match, uid_labels[1]), json_get_str(meta, "uid")) &&
-	        !slice_eq(json_get_str(match, uid_labels[0]), json_get_str(meta, "uid")))
-		bad_value(e, "spec.selector", SLICE(""), "`selector` not auto-generated");
+	if (!selects_by_uid(e, object, has_all))
+		field_error_add(e, "FieldValueInvalid", "spec.selector",
+		        "Invalid value: %s: `selector` not auto-generated",
+		        go_selector_text(e->arena, json_get(spec, "selector")));
 }
 
 /* While a job is suspended and has not begun, what its pods need of a node may still change. */
 static bool template_differs(const struct json *now, const struct json *before, bool may_be_placed_anew)
 {
+	const struct json *spec = json_get(now, "spec"), *had = json_get(before, "spec");
 	if (!may_be_placed_anew)
 		return !json_equal(now, before);
 	return differs_beyond(now, before, "metadata,spec") ||
 	       differs_beyond(json_get(now, "metadata"), json_get(before, "metadata"), "labels,annotations") ||
-	       differs_beyond(json_get(now, "spec"), json_get(before, "spec"),
-	               "nodeSelector,affinity,tolerations,schedulingGates");
+	       differs_beyond(spec, had, "nodeSelector,affinity,tolerations,schedulingGates") ||
+	       differs_beyond(json_get(spec, "affinity"), json_get(had, "affinity"), "nodeAffinity");
 }
 
 /* Completions of an indexed job change with its parallelism; of any other they stay. */
@@ -106,7 +133,7 @@ static void check_completions_change(struct field_errors *e, const struct json *
 		return;
 	if (!slice_is(json_get_str(spec, "completionMode"), "Indexed"))
 		check_immutable(e, "spec.completions", now, had);
-	else if (!now || !had || json_int(now, -1) != json_get_int(spec, "parallelism", -2))
+	else if (now && json_int(now, -1) != json_get_int(spec, "parallelism", -2))
 		bad_number(e, "spec.completions", json_int(now, 0),
 		        "can only be modified in tandem with spec.parallelism");
 }
@@ -118,6 +145,7 @@ static void check_job_update(struct field_errors *e, const struct json *spec, co
 	check_completions_change(e, spec, before);
 	if (template_differs(now, json_get(before, "template"), waits))
 		check_immutable(e, "spec.template", now, json_get(before, "template"));
+	check_same_selector(e, "spec.selector", json_get(spec, "selector"), json_get(before, "selector"));
 }
 
 /* The pods of an indexed job are called after it and their index, and that is a label of DNS. */
@@ -137,13 +165,12 @@ static void check_index_names(struct field_errors *e, const struct json *object)
 static void validate_job(struct field_errors *e, const struct json *object, const struct json *old)
 {
 	struct json *spec = json_get(object, "spec");
-	check_generated_selector(e, object);
-	check_selector_fits(e, spec);
+	check_generated_selector(e, object, old);
+	check_selector_matches(e, spec);
 	validate_job_spec(e, "spec", spec);
+	check_index_names(e, object);
 	if (old)
 		check_job_update(e, spec, old);
-	else
-		check_index_names(e, object);
 }
 
 /* ---- cron jobs ---- */
@@ -151,16 +178,54 @@ static void validate_job(struct field_errors *e, const struct json *object, cons
 /* A job's name is the cron job's with the minute behind it, and has 63 bytes. */
 enum { CRON_JOB_NAME_MAX = 52 };
 
-static void check_schedule(struct field_errors *e, struct slice text)
+static bool has_zone(struct slice schedule)
 {
+	return schedule.len && memmem(schedule.ptr, schedule.len, "TZ", 2);
+}
+
+/* "CRON_TZ=Europe/Berlin 0 5 * * *" without its first word. */
+static struct slice without_zone(struct slice schedule)
+{
+	struct slice rest = schedule;
+	if (slice_starts(schedule, "TZ=") || slice_starts(schedule, "CRON_TZ="))
+		slice_cut(&rest, ' ');
+	return rest;
+}
+
+/* A zone in the schedule's text stays where an older server let it in. */
+static void check_schedule(struct field_errors *e, const struct json *spec, const struct json *before)
+{
+	struct slice text = json_get_str(spec, "schedule");
 	struct cron unused;
 	struct err err = ERR_INIT;
-	if (!text.len)
+	if (!text.len) {
 		bad_required(e, "spec.schedule", "");
-	else if (memmem(text.ptr, text.len, "TZ", 2))
-		bad_value(e, "spec.schedule", text, "cannot use TZ or CRON_TZ in schedule, use timeZone field instead");
-	else if (cron_parse(text, &unused, &err) != 0)
+		return;
+	}
+	if (cron_parse(without_zone(text), &unused, &err) != 0)
 		bad_value(e, "spec.schedule", text, err.msg);
+	if (has_zone(text) && !has_zone(json_get_str(before, "schedule")))
+		bad_value(e, "spec.schedule", text, "cannot use TZ or CRON_TZ in schedule, use timeZone field instead");
+	else if (has_zone(text) && json_get(spec, "timeZone"))
+		bad_value(e, "spec.schedule", text, "cannot use both timeZone field and TZ or CRON_TZ in schedule");
+}
+
+/* Parts of up to 14 characters, none a folder's own name: https://data.iana.org/time-zones/theory.html#naming */
+static bool is_zone_name(struct slice name)
+{
+	enum { PART_MAX = 14 };
+	while (name.ptr) {
+		struct slice part = slice_cut(&name, '/');
+		if (!part.len || part.len > PART_MAX || *part.ptr == '-' || slice_is(part, ".") || slice_is(part, ".."))
+			return false;
+		for (size_t i = 0; i < part.len; i++) {
+			char c = part.ptr[i];
+			bool is_alnum = ((c | 32) >= 'a' && (c | 32) <= 'z') || (c >= '0' && c <= '9');
+			if (!is_alnum && (!c || !strchr("._-+", c)))
+				return false;
+		}
+	}
+	return true;
 }
 
 static void check_time_zone(struct field_errors *e, const struct json *v)
@@ -168,35 +233,43 @@ static void check_time_zone(struct field_errors *e, const struct json *v)
 	struct err err = ERR_INIT;
 	struct zone *unused;
 	struct slice name = json_str(v);
-	if (v && !name.len)
+	const char *unknown = at(e, "unknown time zone %.*s", SLICE_FMT(name));
+	if (!v)
+		return;
+	if (!name.len)
 		bad_value(e, "spec.timeZone", name, "timeZone must be nil or non-empty string");
+	else if (!is_zone_name(name))
+		bad_value(e, "spec.timeZone", name, unknown);
 	else if (slice_caseis(name, "Local"))
 		bad_value(e, "spec.timeZone", name,
 		        "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones");
-	else if (v && zone_load(e->arena, name, &unused, &err) != 0)
-		bad_value(e, "spec.timeZone", name, err.msg);
+	else if (zone_load(e->arena, name, &unused, &err) != 0)
+		bad_value(e, "spec.timeZone", name, err.code == ERR_NOT_FOUND ? unknown : err.msg);
 }
 
 static void check_job_template(struct field_errors *e, const struct json *spec)
 {
+	validate_job_spec(e, "spec.jobTemplate.spec", spec);
 	if (json_get(spec, "selector"))
-		bad_value(e, "spec.jobTemplate.spec.selector", SLICE("{}"), "`selector` will be auto-generated");
+		field_error_add(e, "FieldValueInvalid", "spec.jobTemplate.spec.selector",
+		        "Invalid value: %s: `selector` will be auto-generated",
+		        go_selector_text(e->arena, json_get(spec, "selector")));
 	if (json_get_bool(spec, "manualSelector", false))
 		field_error_add(e, "FieldValueNotSupported", "spec.jobTemplate.spec.manualSelector",
 		        "Unsupported value: true: supported values: \"nil\", \"false\"");
-	validate_job_spec(e, "spec.jobTemplate.spec", spec);
 }
 
 static void validate_cron_job(struct field_errors *e, const struct json *object, const struct json *old)
 {
 	static const char *const counts[] = {
 	        "startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit"};
-	struct json *spec = json_get(object, "spec");
+	struct json *spec = json_get(object, "spec"), *before = json_get(old, "spec");
 	struct slice name = json_str(json_path(object, "metadata", "name", NULL));
 	if (!old && name.len > CRON_JOB_NAME_MAX)
 		bad_value(e, "metadata.name", name, "must be no more than 52 characters");
-	check_schedule(e, json_get_str(spec, "schedule"));
-	check_time_zone(e, json_get(spec, "timeZone"));
+	check_schedule(e, spec, before);
+	if (!old || !json_equal(json_get(spec, "timeZone"), json_get(before, "timeZone")))
+		check_time_zone(e, json_get(spec, "timeZone"));
 	check_choice(
 	        e, "spec.concurrencyPolicy", json_get_str(spec, "concurrencyPolicy"), "Allow,Forbid,Replace", true);
 	for (size_t i = 0; i < COUNT_OF(counts); i++)
@@ -236,8 +309,9 @@ const struct kind_ops kinds_batch[] = {
                 .traits = KIND_MAKES_PODS | KIND_ORPHANS,
                 .defaults = job_defaults,
                 .validate = validate_job,
+                .validate_part = validate_job_status,
                 .prepare_create = job_prepare_create,
-                .immutable = "spec.selector,spec.completionMode,spec.podFailurePolicy,spec.backoffLimitPerIndex,"
+                .immutable = "spec.completionMode,spec.podFailurePolicy,spec.backoffLimitPerIndex,"
                              "spec.managedBy,spec.successPolicy",
                 .columns = "Name,Status,Completions,Duration,Age,Containers::1,Images::1,Selector::1",
                 .cells = table_job},

@@ -1,5 +1,7 @@
 /* What a JobSpec must be, for jobs and for the templates of cron jobs. Upstream: pkg/apis/batch/validation. */
 #include "api/machinery/rules/groups/batch_int.h"
+#include "api/machinery/rules/checks_ip.h"
+#include "api/machinery/rules/checks_value.h"
 #include "api/machinery/rules/pod/pod.h"
 #include "api/machinery/rules/groups/job_indexes.h"
 #include "base/check.h"
@@ -24,13 +26,6 @@ static void bad_thing(struct field_errors *e, const char *field, const struct js
 		strbuf_adds(&text, "null");
 	field_error_add(e, "FieldValueInvalid", field, "Invalid value: %s: %s", strbuf_cstr(&text), detail);
 	strbuf_release(&text);
-}
-
-static void check_count(struct field_errors *e, const char *field, const struct json *list, unsigned max)
-{
-	if (list && list->count > max)
-		field_error_add(
-		        e, "FieldValueTooMany", field, "Too many: %u: must have at most %u items", list->count, max);
 }
 
 static void check_at_most(struct field_errors *e, const char *path, const struct json *spec, const char *name,
@@ -73,7 +68,8 @@ static void check_mode(struct field_errors *e, const char *path, const struct js
 {
 	static const char *const indexed_only[] = {"backoffLimitPerIndex", "maxFailedIndexes", "successPolicy"};
 	struct slice mode = json_get_str(spec, "completionMode");
-	check_choice(e, at(e, "%s.completionMode", path), mode, "Indexed,NonIndexed", false);
+	if (json_get(spec, "completionMode"))
+		check_supported(e, at(e, "%s.completionMode", path), mode, "NonIndexed,Indexed");
 	if (json_get(spec, "maxFailedIndexes") && !json_get(spec, "backoffLimitPerIndex"))
 		bad_required(e, at(e, "%s.backoffLimitPerIndex", path), "when maxFailedIndexes is specified");
 	if (slice_is(mode, "Indexed")) {
@@ -98,27 +94,42 @@ static bool has_container(const struct json *pod, struct slice name)
 	return false;
 }
 
+/* As Go shows a list of numbers. */
+static void bad_values(struct field_errors *e, const char *path, const struct json *values, const char *detail)
+{
+	struct strbuf text = STRBUF_INIT;
+	JSON_FOREACH (it, values)
+		strbuf_addf(&text, "%s%.*s", text.len ? ", " : "", SLICE_FMT(it->text));
+	field_error_add(e, "FieldValueInvalid", path,
+	        values ? "Invalid value: []int32{%s}: %s" : "Invalid value: []int32(nil)%s: %s", strbuf_cstr(&text),
+	        detail);
+	strbuf_release(&text);
+}
+
 static void check_exit_values(struct field_errors *e, const char *path, const struct json *codes)
 {
 	const struct json *values = json_get(codes, "values");
 	bool is_ordered = true, excludes_zero = slice_is(json_get_str(codes, "operator"), "In");
+	struct name_set seen = {MAP_INIT};
 	int64_t before = INT64_MIN;
 	unsigned i = 0;
 	if (!values || !values->first)
-		bad_thing(e, path, values, "at least one value is required");
-	check_count(e, path, values, EXIT_CODES_MAX);
+		bad_values(e, path, values, "at least one value is required");
+	check_not_too_many(e, path, values, EXIT_CODES_MAX);
 	JSON_FOREACH (it, values) {
 		int64_t n = json_int(it, 0);
 		if (excludes_zero && n == 0)
 			bad_number(e, at(e, "%s[%u]", path, i), n, "must not be 0 for the In operator");
-		if (n == before)
-			bad_duplicate(e, at(e, "%s[%u]", path, i), it->text);
+		if (!name_set_add(&seen, it->text))
+			field_error_add(e, "FieldValueDuplicate", at(e, "%s[%u]", path, i), "Duplicate value: %lld",
+			        (long long)n);
 		is_ordered &= n >= before;
 		before = n;
 		i++;
 	}
+	name_set_release(&seen);
 	if (!is_ordered)
-		bad_thing(e, path, values, "must be ordered");
+		bad_values(e, path, values, "must be ordered");
 }
 
 static void check_exit_codes(struct field_errors *e, const char *path, const struct json *codes, const struct json *pod)
@@ -137,7 +148,7 @@ static void check_exit_codes(struct field_errors *e, const char *path, const str
 static void check_conditions(struct field_errors *e, const char *path, const struct json *patterns)
 {
 	unsigned i = 0;
-	check_count(e, path, patterns, CONDITIONS_MAX);
+	check_not_too_many(e, path, patterns, CONDITIONS_MAX);
 	JSON_FOREACH (it, patterns) {
 		const char *wrong = check_qualified_name(json_get_str(it, "type"));
 		if (wrong)
@@ -175,40 +186,44 @@ static void check_failure_policy(struct field_errors *e, const char *path, const
 {
 	const struct json *rules = json_path(spec, "podFailurePolicy", "rules", NULL);
 	unsigned i = 0;
-	check_count(e, at(e, "%s.podFailurePolicy.rules", path), rules, RULES_MAX);
+	check_not_too_many(e, at(e, "%s.podFailurePolicy.rules", path), rules, RULES_MAX);
 	JSON_FOREACH (it, rules)
 		check_failure_rule(e, at(e, "%s.podFailurePolicy.rules[%u]", path, i++), it, spec);
 }
 
 /* ---- successPolicy ---- */
 
-static void check_success_rule(struct field_errors *e, const char *path, const struct json *rule, int64_t completions)
+static void check_success_count(struct field_errors *e, const char *field, const struct json *count,
+        int64_t completions, const int64_t *total)
 {
-	const struct json *indexes = json_get(rule, "succeededIndexes"), *count = json_get(rule, "succeededCount");
-	const char *count_path = at(e, "%s.succeededCount", path), *indexes_path = at(e, "%s.succeededIndexes", path);
-	int64_t total = INT64_MAX;
-	if (!indexes && !count)
-		bad_required(e, path, "at least one of succeededCount or succeededIndexes must be specified");
-	if (indexes && json_str(indexes).len > INDEXES_BYTES_MAX) {
-		field_error_add(e, "FieldValueTooLong", indexes_path, "Too long: may not be more than %d bytes",
-		        INDEXES_BYTES_MAX);
-		return;
-	}
-	const char *wrong = indexes ? job_indexes_check(e->arena, json_str(indexes), completions, &total) : NULL;
-	if (wrong)
-		bad_value(e, indexes_path, json_str(indexes), at(e, "error parsing succeededIndexes: %s", wrong));
-	check_non_negative(e, count_path, count);
 	int64_t n = json_int(count, 0);
+	check_non_negative(e, field, count);
 	if (n > completions)
-		bad_number(e, count_path, n,
+		bad_number(e, field, n,
 		        at(e, "must be less than or equal to %lld (the number of specified completions)",
 		                (long long)completions));
-	if (!wrong && n > total)
-		bad_number(e, count_path, n,
+	if (total && n > *total)
+		bad_number(e, field, n,
 		        at(e,
 		                "must be less than or equal to %lld (the number of indexes in the specified "
 		                "succeededIndexes field)",
-		                (long long)total));
+		                (long long)*total));
+}
+
+static void check_success_rule(struct field_errors *e, const char *path, const struct json *rule, int64_t completions)
+{
+	const struct json *indexes = json_get(rule, "succeededIndexes"), *count = json_get(rule, "succeededCount");
+	const char *field = at(e, "%s.succeededIndexes", path);
+	int64_t total = 0;
+	if (!indexes && !count)
+		bad_required(e, path, "at least one of succeededCount or succeededIndexes must be specified");
+	check_not_too_long(e, field, indexes, INDEXES_BYTES_MAX);
+	const char *bad = job_indexes_check(e->arena, json_str(indexes), completions, &total);
+	if (bad)
+		bad_value(e, field, json_str(indexes), at(e, "error parsing succeededIndexes: %s", bad));
+	if (count)
+		check_success_count(e, at(e, "%s.succeededCount", path), count, completions,
+		        indexes ? &total : NULL);
 }
 
 static void check_success_policy(struct field_errors *e, const char *path, const struct json *spec)
@@ -218,7 +233,7 @@ static void check_success_policy(struct field_errors *e, const char *path, const
 	unsigned i = 0;
 	if (!rules || !rules->first)
 		bad_required(e, rules_path, "at least one rules must be specified when the successPolicy is specified");
-	check_count(e, rules_path, rules, RULES_MAX);
+	check_not_too_many(e, rules_path, rules, RULES_MAX);
 	JSON_FOREACH (it, rules)
 		check_success_rule(
 		        e, at(e, "%s[%u]", rules_path, i++), it, json_get_int(spec, "completions", INT64_MAX));
@@ -226,14 +241,13 @@ static void check_success_policy(struct field_errors *e, const char *path, const
 
 /* ---- the whole ---- */
 
-static void check_manager(struct field_errors *e, const char *field, struct slice name)
+static void check_manager(struct field_errors *e, const char *field, const struct json *name)
 {
-	struct slice path = name, domain = slice_cut(&path, '/');
-	if (name.len > MANAGER_BYTES_MAX)
-		field_error_add(
-		        e, "FieldValueTooLong", field, "Too long: may not be more than %d bytes", MANAGER_BYTES_MAX);
-	if (!path.len || !domain.len || validate_dns1123_subdomain(domain) || check_path_segment(path))
-		bad_value(e, field, name, "must be a domain-prefixed path (such as \"acme.io/foo\")");
+	if (!json_str(name).len)
+		bad_required(e, field, "");
+	else
+		check_domain_path(e, field, json_str(name));
+	check_not_too_long(e, field, name, MANAGER_BYTES_MAX);
 }
 
 static void check_restart_policy(struct field_errors *e, const char *path, const struct json *spec)
@@ -242,6 +256,8 @@ static void check_restart_policy(struct field_errors *e, const char *path, const
 	const char *field = at(e, "%s.template.spec.restartPolicy", path);
 	if (!policy.len || slice_is(policy, "Always"))
 		bad_required(e, field, "valid values: \"OnFailure\", \"Never\"");
+	else if (!slice_is(policy, "OnFailure") && !slice_is(policy, "Never"))
+		bad_choice(e, field, policy, "OnFailure,Never");
 	else if (json_get(spec, "podFailurePolicy") && !slice_is(policy, "Never"))
 		bad_value(e, field, policy, "only \"Never\" is supported when podFailurePolicy is specified");
 }
@@ -250,18 +266,18 @@ void validate_job_spec(struct field_errors *e, const char *path, const struct js
 {
 	static const char *const counts[] = {"parallelism", "completions", "activeDeadlineSeconds", "backoffLimit",
 	        "ttlSecondsAfterFinished", "backoffLimitPerIndex", "maxFailedIndexes"};
-	struct slice replacement = json_get_str(spec, "podReplacementPolicy");
 	for (size_t i = 0; i < COUNT_OF(counts); i++)
 		check_non_negative(e, at(e, "%s.%s", path, counts[i]), json_get(spec, counts[i]));
 	if (json_get(spec, "managedBy"))
-		check_manager(e, at(e, "%s.managedBy", path), json_get_str(spec, "managedBy"));
+		check_manager(e, at(e, "%s.managedBy", path), json_get(spec, "managedBy"));
 	check_mode(e, path, spec);
 	if (json_get(spec, "podFailurePolicy"))
 		check_failure_policy(e, path, spec);
 	if (json_get(spec, "successPolicy") && slice_is(json_get_str(spec, "completionMode"), "Indexed"))
 		check_success_policy(e, path, spec);
-	check_choice(e, at(e, "%s.podReplacementPolicy", path), replacement,
-	        json_get(spec, "podFailurePolicy") ? "Failed" : "Failed,TerminatingOrFailed", false);
-	validate_pod_template(e, at(e, "%s.template", path), json_get(spec, "template"), NULL);
+	if (json_get(spec, "podReplacementPolicy"))
+		check_supported(e, at(e, "%s.podReplacementPolicy", path), json_get_str(spec, "podReplacementPolicy"),
+		        json_get(spec, "podFailurePolicy") ? "Failed" : "Failed,TerminatingOrFailed");
+	validate_pod_template(e, at(e, "%s.template", path), json_get(spec, "template"));
 	check_restart_policy(e, path, spec);
 }

@@ -110,7 +110,7 @@ static void validate_replication_controller(struct field_errors *e, const struct
 	if (!fits)
 		bad_value(
 		        e, "spec.template.metadata.labels", SLICE("{}"), "`selector` does not match template `labels`");
-	validate_pod_template(e, "spec.template", template, NULL);
+	validate_pod_template(e, "spec.template", template);
 	if (policy.len && !slice_is(policy, "Always"))
 		bad_choice(e, "spec.template.spec.restartPolicy", policy, "Always");
 	if (json_path(template, "spec", "activeDeadlineSeconds", NULL))
@@ -144,7 +144,7 @@ static void pod_template_object_defaults(struct arena *a, struct json *o)
 
 static void validate_pod_template_object(struct field_errors *e, const struct json *object, const struct json *old)
 {
-	validate_pod_template(e, "template", json_get(object, "template"), NULL);
+	validate_pod_template(e, "template", json_get(object, "template"));
 }
 
 /* Of the secrets of an account their names count. */

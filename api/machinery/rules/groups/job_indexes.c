@@ -52,28 +52,49 @@ struct job_indexes job_indexes_parse(struct arena *a, struct slice text, int64_t
 	return x;
 }
 
+/* One number below `completions`. */
+static const char *check_index(struct arena *a, struct slice text, int64_t completions, int64_t *ret)
+{
+	if (!digits(text, ret))
+		return arena_printf(a, "cannot convert string to integer for index: \"%.*s\"", SLICE_FMT(text));
+	return *ret >= completions ? arena_printf(a, "too large index: \"%.*s\"", SLICE_FMT(text)) : NULL;
+}
+
+static const char *check_order(struct arena *a, int64_t before, int64_t after)
+{
+	if (before < after)
+		return NULL;
+	return arena_printf(a, "non-increasing order, previous: %" PRId64 ", current: %" PRId64, before, after);
+}
+
+static const char *check_range(struct arena *a, struct slice part, int64_t completions, struct job_range *ret)
+{
+	struct slice last = part, first = slice_cut(&last, '-');
+	if (last.len && memchr(last.ptr, '-', last.len))
+		return arena_printf(a,
+		        "the fragment \"%.*s\" violates the requirement that an index interval can have at most two "
+		        "parts separated by '-'",
+		        SLICE_FMT(part));
+	const char *bad = check_index(a, first, completions, &ret->first);
+	ret->last = ret->first;
+	if (bad || !last.ptr)
+		return bad;
+	bad = check_index(a, last, completions, &ret->last);
+	return bad ? bad : check_order(a, ret->first, ret->last);
+}
+
 const char *job_indexes_check(struct arena *a, struct slice text, int64_t completions, int64_t *ret_total)
 {
-	struct slice rest = text;
+	struct slice rest = text.len ? text : SLICE_NULL;
 	int64_t before = -1;
 	*ret_total = 0;
 	while (rest.ptr) {
-		struct slice part = slice_cut(&rest, ','), last = part, first = slice_cut(&last, '-');
 		struct job_range r;
-		if (!digits(first, &r.first))
-			return arena_printf(
-			        a, "cannot convert string to integer for index: \"%.*s\"", SLICE_FMT(first));
-		r.last = r.first;
-		if (last.ptr && !digits(last, &r.last))
-			return arena_printf(a, "cannot convert string to integer for index: \"%.*s\"", SLICE_FMT(last));
-		if (last.ptr && r.last <= r.first)
-			return arena_printf(
-			        a, "non-increasing order, previous: %" PRId64 ", current: %" PRId64, r.first, r.last);
-		if (r.first <= before)
-			return arena_printf(
-			        a, "non-increasing order, previous: %" PRId64 ", current: %" PRId64, before, r.first);
-		if (r.last >= completions)
-			return arena_printf(a, "too large index: \"%" PRId64 "\"", r.last);
+		const char *bad = check_range(a, slice_cut(&rest, ','), completions, &r);
+		if (!bad)
+			bad = check_order(a, before, r.first);
+		if (bad)
+			return bad;
 		*ret_total += r.last - r.first + 1;
 		before = r.last;
 	}
@@ -120,6 +141,20 @@ int64_t job_indexes_total(const struct job_indexes *x)
 	for (size_t i = 0; i < x->n; i++)
 		n += x->ranges[i].last - x->ranges[i].first + 1;
 	return n;
+}
+
+int64_t job_indexes_first_common(const struct job_indexes *x, const struct job_indexes *y)
+{
+	for (size_t i = 0, k = 0; i < x->n && k < y->n;) {
+		struct job_range p = x->ranges[i], q = y->ranges[k];
+		if (p.first <= q.last && q.first <= p.last)
+			return p.first > q.first ? p.first : q.first;
+		if (p.last < q.last)
+			i++;
+		else
+			k++;
+	}
+	return -1;
 }
 
 int64_t job_indexes_common(const struct job_indexes *x, const struct job_indexes *y)

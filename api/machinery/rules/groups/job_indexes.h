@@ -20,8 +20,8 @@ struct job_indexes {
 /* What is at `completions` or above is left out, and so is what is no range: the text may come from an older size of
  * the job. */
 struct job_indexes job_indexes_parse(struct arena *a, struct slice text, int64_t completions);
-/* A strict reading for validation: NULL when the text is in order, else what is wrong with it. *ret_total: how many
- * there are. */
+/* A strict reading for validation: NULL when the text is in order (or empty), else what is wrong with it.
+ * *ret_total: how many there are. */
 const char *job_indexes_check(struct arena *a, struct slice text, int64_t completions, int64_t *ret_total);
 /* Of numbers in ascending order; repetitions do no harm. */
 struct job_indexes job_indexes_of(struct arena *a, const int64_t *sorted, size_t n);
@@ -30,6 +30,8 @@ bool job_indexes_has(const struct job_indexes *x, int64_t index);
 int64_t job_indexes_total(const struct job_indexes *x);
 /* How many of `x` are in `y`. */
 int64_t job_indexes_common(const struct job_indexes *x, const struct job_indexes *y);
+/* The first that is in both; -1: none is. */
+int64_t job_indexes_first_common(const struct job_indexes *x, const struct job_indexes *y);
 /* "" when empty. */
 const char *job_indexes_text(struct arena *a, const struct job_indexes *x);
 /* The first `max` numbers below `completions` that are not in the set; how many there are is returned. */

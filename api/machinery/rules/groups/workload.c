@@ -1,31 +1,86 @@
 /* See workload_int.h. */
 #include "api/machinery/rules/groups/workload_int.h"
 
+#include "api/machinery/rules/checks_value.h"
 #include "api/machinery/schema/selector.h"
+#include "base/check.h"
 
-void check_selector_fits(struct field_errors *e, const struct json *spec)
+/* ---- selectors ---- */
+
+static bool is_empty(const struct json *selector)
 {
-	struct json *selector = json_get(spec, "selector"),
-	            *labels = json_path(spec, "template", "metadata", "labels", NULL);
+	const struct json *labels = json_get(selector, "matchLabels"), *more = json_get(selector, "matchExpressions");
+	return !(labels && labels->first) && !(more && more->first);
+}
+
+static void bad_selector(struct field_errors *e, const struct json *selector, const char *detail)
+{
+	field_error_add(e, "FieldValueInvalid", "spec.selector", "Invalid value: %s: %s",
+	        go_selector_text(e->arena, selector), detail);
+}
+
+/* One that can't be read is check_selector()'s to tell: false. */
+static bool check_matches(struct field_errors *e, const struct json *spec)
+{
+	const struct json *labels = json_path(spec, "template", "metadata", "labels", NULL);
 	struct label_selector parsed;
 	bool nothing;
-	if (!selector) {
-		bad_required(e, "spec.selector", "");
-		return;
-	}
-	check_selector(e, "spec.selector", selector);
-	if (label_selector_from_json(e->arena, selector, &parsed, &nothing, NULL) != 0)
-		return;
-	if (!parsed.count) {
-		bad_value(e, "spec.selector", SLICE("{}"), "empty selector is invalid for deployment");
-		return;
-	}
-	if (!label_selector_matches_tree(&parsed, labels)) {
-		struct strbuf text = STRBUF_INIT;
-		if (labels)
-			json_write(&text, labels);
+	if (label_selector_from_json(e->arena, json_get(spec, "selector"), &parsed, &nothing, NULL) != 0)
+		return false;
+	if (nothing || !label_selector_matches_tree(&parsed, labels))
 		field_error_add(e, "FieldValueInvalid", "spec.template.metadata.labels",
-		        "Invalid value: %s: `selector` does not match template `labels`", strbuf_cstr(&text));
-		strbuf_release(&text);
+		        "Invalid value: %s: `selector` does not match template `labels`",
+		        go_map_text(e->arena, labels));
+	return true;
+}
+
+void check_selector_matches(struct field_errors *e, const struct json *spec)
+{
+	if (!json_get(spec, "selector"))
+		bad_required(e, "spec.selector", "");
+	check_selector(e, "spec.selector", json_get(spec, "selector"));
+	check_matches(e, spec);
+}
+
+void check_selector_chooses(struct field_errors *e, const struct json *spec, const char *kind)
+{
+	const struct json *selector = json_get(spec, "selector");
+	check_selector(e, "spec.selector", selector);
+	if (selector && is_empty(selector))
+		bad_selector(e, selector, at(e, "empty selector is invalid for %s", kind));
+	if (!check_matches(e, spec))
+		bad_selector(e, selector, "invalid label selector");
+}
+
+/* ---- the status ---- */
+
+void check_counters(struct field_errors *e, const struct json *status, const char *members)
+{
+	struct slice rest = slice_of(members);
+	while (rest.ptr) {
+		struct slice name = slice_cut(&rest, ',');
+		const struct json *v = json_get_slice(status, name);
+		if (v && json_int(v, 0) < 0)
+			check_non_negative(e, at(e, "status.%.*s", SLICE_FMT(name)), v);
 	}
+}
+
+void check_not_above(
+        struct field_errors *e, const struct json *status, const char *members, const char *most, const char *detail)
+{
+	struct slice rest = slice_of(members);
+	int64_t limit = json_get_int(status, most, 0);
+	while (rest.ptr) {
+		struct slice name = slice_cut(&rest, ',');
+		int64_t n = json_int(json_get_slice(status, name), 0);
+		if (n > limit)
+			bad_number(e, at(e, "status.%.*s", SLICE_FMT(name)), n, detail);
+	}
+}
+
+void check_collisions(struct field_errors *e, const struct json *status, const struct json *before)
+{
+	const struct json *had = json_get(before, "collisionCount"), *now = json_get(status, "collisionCount");
+	if (had && json_int(now, 0) < json_int(had, 0))
+		bad_number(e, "status.collisionCount", json_int(now, 0), "cannot be decremented");
 }

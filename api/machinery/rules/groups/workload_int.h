@@ -4,7 +4,17 @@
 
 #include "api/machinery/rules/checks.h"
 
-/* spec.selector is there, is not empty, and matches the labels of spec.template. */
-void check_selector_fits(struct field_errors *e, const struct json *spec);
+/* spec.selector is there and matches the labels of spec.template. */
+void check_selector_matches(struct field_errors *e, const struct json *spec);
+/* The same of one that may not be empty; that it is there is the caller's to say. `kind`: "deployment". */
+void check_selector_chooses(struct field_errors *e, const struct json *spec, const char *kind);
+
+/* Members of the status (commas between) that count something: none is below 0. */
+void check_counters(struct field_errors *e, const struct json *status, const char *members);
+/* ... none is above what the member `most` says. */
+void check_not_above(
+        struct field_errors *e, const struct json *status, const char *members, const char *most, const char *detail);
+/* How often a name was taken already: that only grows. */
+void check_collisions(struct field_errors *e, const struct json *status, const struct json *before);
 
 #endif

@@ -24,8 +24,6 @@ void validate_pod_part(struct field_errors *e, const struct json *object, const 
 void validate_pod_resize(struct field_errors *e, const struct json *object, const struct json *old);
 /* A selector of nodes that one of must match. */
 void validate_node_selector(struct field_errors *e, const char *field, const struct json *selector);
-/* `claims`: claim templates whose volumes every pod gets; NULL: none. */
-void validate_pod_template(
-        struct field_errors *e, const char *field, const struct json *tmpl, const struct json *claims);
+void validate_pod_template(struct field_errors *e, const char *field, const struct json *tmpl);
 
 #endif

@@ -127,11 +127,9 @@ static bool has_ephemeral(const struct json *spec)
 	return list && list->first;
 }
 
-void validate_pod_template(
-        struct field_errors *e, const char *field, const struct json *tmpl, const struct json *claims)
+void validate_pod_template(struct field_errors *e, const char *field, const struct json *tmpl)
 {
 	struct pod_volumes volumes = POD_VOLUMES_INIT;
-	pod_volumes_add_claims(&volumes, claims);
 	check_labels(e, at(e, "%s.labels", field), json_path(tmpl, "metadata", "labels", NULL));
 	check_spec(e, at(e, "%s.spec", field), json_get(tmpl, "spec"), &volumes);
 	if (has_ephemeral(json_get(tmpl, "spec")))

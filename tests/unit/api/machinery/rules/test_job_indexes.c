@@ -54,11 +54,22 @@ static void free_indexes_are_the_first_that_are_missing(void **state)
 	assert_int_equal(job_indexes_free(&none, 3, 8, out), 3);
 }
 
+static void the_first_that_two_share(void **state)
+{
+	struct job_indexes x = job_indexes_parse(&a, SLICE("0,2-4,8"), 10), y = job_indexes_parse(&a, SLICE("1,4-9"), 10),
+	                   z = job_indexes_parse(&a, SLICE("1,5-7,9"), 10);
+	assert_int_equal(job_indexes_first_common(&x, &y), 4);
+	assert_int_equal(job_indexes_first_common(&x, &z), -1);
+}
+
 static void a_wrong_text_is_refused_with_its_reason(void **state)
 {
 	static const char *const cases[][2] = {{"a", "cannot convert string to integer for index: \"a\""},
 	        {"1-b", "cannot convert string to integer for index: \"b\""},
-	        {"", "cannot convert string to integer for index: \"\""},
+	        {"1,", "cannot convert string to integer for index: \"\""},
+	        {"1-2-3", "the fragment \"1-2-3\" violates the requirement that an index interval can have at most "
+	                  "two parts separated by '-'"},
+	        {"10-11", "too large index: \"10\""},
 	        {"1,1", "non-increasing order, previous: 1, current: 1"},
 	        {"3-2", "non-increasing order, previous: 3, current: 2"}, {"1,10", "too large index: \"10\""}};
 	int64_t total;
@@ -69,6 +80,8 @@ static void a_wrong_text_is_refused_with_its_reason(void **state)
 	}
 	assert_null(job_indexes_check(&a, SLICE("0,2-4"), 10, &total));
 	assert_int_equal(total, 4);
+	assert_null(job_indexes_check(&a, SLICE(""), 10, &total));
+	assert_int_equal(total, 0);
 }
 
 int main(void)
@@ -79,6 +92,7 @@ int main(void)
 	        cmocka_unit_test_teardown(what_no_longer_fits_is_left_out, release),
 	        cmocka_unit_test_teardown(sets_join_and_are_counted, release),
 	        cmocka_unit_test_teardown(free_indexes_are_the_first_that_are_missing, release),
+	        cmocka_unit_test_teardown(the_first_that_two_share, release),
 	        cmocka_unit_test_teardown(a_wrong_text_is_refused_with_its_reason, release),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

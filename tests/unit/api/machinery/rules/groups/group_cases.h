@@ -35,11 +35,12 @@ static inline const char *group_errors(
 	return all;
 }
 
-static inline void run_group_cases(const char *group, const struct group_case *cases, size_t count, const char *sub)
+static inline void run_version_cases(
+        const char *group, const char *version, const struct group_case *cases, size_t count, const char *sub)
 {
 	for (size_t i = 0; i < count; i++) {
 		const struct group_case *c = &cases[i];
-		const struct resource *r = resource_find(slice_of(group), SLICE("v1"), slice_of(c->plural));
+		const struct resource *r = resource_find(slice_of(group), slice_of(version), slice_of(c->plural));
 		assert_non_null(r);
 		const char *got =
 		        group_errors(r, group_object(r, c->body), c->old ? group_object(r, c->old) : NULL, sub);
@@ -47,6 +48,11 @@ static inline void run_group_cases(const char *group, const struct group_case *c
 			fail_msg("%s {%s}:\n got  %s\n want %s", c->plural, c->body, got,
 			        c->want ? c->want : "(accepted)");
 	}
+}
+
+static inline void run_group_cases(const char *group, const struct group_case *cases, size_t count, const char *sub)
+{
+	run_version_cases(group, "v1", cases, count, sub);
 }
 
 #define RUN_GROUP_CASES(group, cases) run_group_cases(group, cases, COUNT_OF(cases), "")
