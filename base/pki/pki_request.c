@@ -49,11 +49,6 @@ static int usage_row(struct slice usage)
 	return -1;
 }
 
-bool pki_usage_is_known(struct slice usage)
-{
-	return usage_row(usage) >= 0;
-}
-
 /* ---- reading ---- */
 
 static bool is_strong(EVP_PKEY *key)

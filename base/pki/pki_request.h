@@ -20,11 +20,8 @@ struct pki_request_info {
  * its key, or the key is neither EC of P-256, P-384, P-521, Ed25519, nor RSA of 2048 to 8192 bits. */
 int pki_request_read(struct arena *a, struct slice csr_pem, struct pki_request_info *ret, struct err *err);
 
-/* What a certificate is good for, as certificates.k8s.io names it ("client auth", "digital signature"). False: unknown.
- */
-bool pki_usage_is_known(struct slice usage);
-
-/* A certificate of the request's subject, alternative names and key, for these usages (known ones), good from five
+/* A certificate of the request's subject, alternative names and key, for these usages (known ones, as
+ * certificates.k8s.io names them: "client auth"), good from five
  * minutes ago for so many seconds, or as long as the CA. Nothing else of the request is taken. Result malloc'ed. */
 int pki_request_sign(const struct pki_pair *ca, struct slice csr_pem, const struct slice *usages, size_t n_usages,
         int64_t seconds, char **ret_certificate_pem, struct err *err);

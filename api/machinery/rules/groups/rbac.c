@@ -123,7 +123,10 @@ static void validate_binding(
 	JSON_FOREACH (s, json_get(object, "subjects"))
 		validate_subject(e, at(e, "subjects[%d]", i++), s, is_namespaced);
 	if (old && !json_equal(ref, json_get(old, "roleRef")))
-		bad_value(e, "roleRef", name, "cannot change roleRef");
+		field_error_add(e, "FieldValueInvalid", "roleRef",
+		        "Invalid value: rbac.RoleRef{APIGroup:\"%.*s\", Kind:\"%.*s\", Name:\"%.*s\"}: cannot change "
+		        "roleRef",
+		        SLICE_FMT(json_get_str(ref, "apiGroup")), SLICE_FMT(json_get_str(ref, "kind")), SLICE_FMT(name));
 }
 
 static void validate_role_binding(struct field_errors *e, const struct json *object, const struct json *old)

@@ -175,7 +175,7 @@ static void check_toleration_value(struct field_errors *e, const char *here, str
 	}
 }
 
-static void check_tolerations(struct field_errors *e, const char *base, const struct json *spec)
+void validate_tolerations(struct field_errors *e, const char *base, const struct json *spec)
 {
 	int i = 0;
 	JSON_FOREACH (t, json_get(spec, "tolerations")) {
@@ -287,7 +287,7 @@ static void check_gates(struct field_errors *e, const char *base, const struct j
 void validate_pod_scheduling(struct field_errors *e, const char *field, const struct json *spec)
 {
 	check_affinity(e, field, json_get(spec, "affinity"));
-	check_tolerations(e, field, spec);
+	validate_tolerations(e, field, spec);
 	check_spread(e, field, spec);
 	check_gates(e, field, spec);
 	check_choice(e, at(e, "%s.preemptionPolicy", field), json_get_str(spec, "preemptionPolicy"),
