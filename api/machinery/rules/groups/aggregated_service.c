@@ -2,6 +2,7 @@
 #include "api/machinery/rules/groups/aggregated_service.h"
 
 #include "api/machinery/rules/checks.h"
+#include "api/machinery/rules/checks_value.h"
 #include "api/machinery/rules/fill.h"
 
 enum { GROUP_PRIORITY_MAX = 20000, VERSION_PRIORITY_MAX = 1000, PORT = 443 };
@@ -26,9 +27,7 @@ static void check_group_version(struct field_errors *e, const struct json *objec
 		bad_required(e, "spec.group", "only v1 may have an empty group and it better be legacy kube");
 	else if (group.len && (why = validate_dns1123_subdomain(group)))
 		bad_value(e, "spec.group", group, why);
-	if (!version.len)
-		bad_required(e, "spec.version", "");
-	else if ((why = check_dns1035_label(version)))
+	if ((why = check_dns1035_label(version)))
 		bad_value(e, "spec.version", version, why);
 }
 
@@ -42,26 +41,41 @@ static void check_priorities(struct field_errors *e, const struct json *spec)
 		bad_number(e, "spec.versionPriority", version, "must be positive and less than 1000");
 }
 
+/* Of the bundle, which is base64 here. */
+static size_t ca_bytes(const struct json *spec)
+{
+	struct slice text = json_get_str(spec, "caBundle");
+	size_t padding = slice_ends(text, "==") ? 2 : slice_ends(text, "=") ? 1 : 0;
+	return text.len / 4 * 3 - padding;
+}
+
+static void bad_true(struct field_errors *e, const char *detail)
+{
+	field_error_add(e, "FieldValueInvalid", "spec.insecureSkipTLSVerify", "Invalid value: true: %s", detail);
+}
+
 /* NULL: this server's own. */
 static void check_service(struct field_errors *e, const struct json *spec, const struct json *service)
 {
 	bool has_ca = json_get_str(spec, "caBundle").len > 0,
 	     skips = json_get_bool(spec, "insecureSkipTLSVerify", false);
+	int64_t port = json_get_int(service, "port", PORT);
 	if (!json_is(service, JSON_OBJECT)) {
 		if (has_ca)
-			bad_value(e, "spec.caBundle", SLICE(""), "local APIServices may not have a caBundle");
+			bad_value(e, "spec.caBundle", slice_of(at(e, "%zu bytes", ca_bytes(spec))),
+			        "local APIServices may not have a caBundle");
 		if (skips)
-			bad_value(e, "spec.insecureSkipTLSVerify", SLICE("true"),
-			        "local APIServices may not have insecureSkipTLSVerify");
+			bad_true(e, "local APIServices may not have insecureSkipTLSVerify");
 		return;
 	}
 	if (!json_get_str(service, "namespace").len)
 		bad_required(e, "spec.service.namespace", "");
 	if (!json_get_str(service, "name").len)
 		bad_required(e, "spec.service.name", "");
-	check_port(e, "spec.service.port", json_get_int(service, "port", PORT));
+	if (port < 1 || port > UINT16_MAX)
+		bad_number(e, "spec.service.port", port, "port is not valid: must be between 1 and 65535, inclusive");
 	if (has_ca && skips)
-		bad_value(e, "spec.insecureSkipTLSVerify", SLICE("true"), "may not be true if caBundle is present");
+		bad_true(e, "may not be true if caBundle is present");
 }
 
 void aggregated_service_validate(struct field_errors *e, const struct json *object, const struct json *old)
@@ -70,4 +84,12 @@ void aggregated_service_validate(struct field_errors *e, const struct json *obje
 	check_group_version(e, object);
 	check_priorities(e, spec);
 	check_service(e, spec, json_get(spec, "service"));
+}
+
+void aggregated_service_validate_status(struct field_errors *e, const struct json *object, const struct json *old)
+{
+	int i = 0;
+	JSON_FOREACH (it, json_path(object, "status", "conditions", NULL))
+		check_supported(e, at(e, "status.conditions[%d].status", i++), json_get_str(it, "status"),
+		        "True,False,Unknown");
 }

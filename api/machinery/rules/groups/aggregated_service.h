@@ -8,5 +8,7 @@
 
 void aggregated_service_defaults(struct arena *a, struct json *o);
 void aggregated_service_validate(struct field_errors *e, const struct json *object, const struct json *old);
+/* After a write of its status. */
+void aggregated_service_validate_status(struct field_errors *e, const struct json *object, const struct json *old);
 
 #endif

@@ -14,6 +14,7 @@ const struct kind_ops kinds_extension[] = {
                 .status_keeps = STATUS_KEEPS_ALL,
                 .defaults = aggregated_service_defaults,
                 .validate = aggregated_service_validate,
+                .validate_part = aggregated_service_validate_status,
                 .columns = "Name,Service,Available,Age",
                 .cells = table_aggregated_service},
         {.kind = "CustomResourceDefinition",
