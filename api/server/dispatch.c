@@ -26,6 +26,15 @@ struct passage {
 	struct err err; /* what is wrong with the path */
 };
 
+/* However often a verb begins anew. */
+static void warn_of_version(struct call *c)
+{
+	if (!c->route.resource->deprecation)
+		return;
+	call_warn(c, c->route.resource->deprecation);
+	c->n_kept_warnings = c->n_warnings;
+}
+
 static void run_handler(struct call *c)
 {
 	struct route *r = &c->route;
@@ -42,6 +51,7 @@ static void run_handler(struct call *c)
 		aggregate_pass(c);
 		return;
 	}
+	warn_of_version(c);
 	if (!r->resource->storage_prefix && !r->sub) { /* nothing of these kinds is stored */
 		if (strcmp(r->resource->plural, "bindings") == 0)
 			api_bind_by_name(c);

@@ -117,6 +117,17 @@ static int set_schema(struct arena *a, struct resource *r, const struct json *ve
 	return r->type ? 0 : err_wrap(err, "version %s", r->version);
 }
 
+/* NULL: it is not going away. */
+static const char *deprecation_of(
+        struct arena *a, const struct resource *r, const struct json *version)
+{
+	if (!json_get_bool(version, "deprecated", false))
+		return NULL;
+	if (json_get(version, "deprecationWarning"))
+		return text_of(a, version, "deprecationWarning");
+	return arena_printf(a, "%s %s is deprecated", r->api_version, r->kind);
+}
+
 static int make_row(
         struct arena *a, struct resource *r, const struct json *spec, const struct json *version, struct err *err)
 {
@@ -130,6 +141,7 @@ static int make_row(
 	if (!*r->version || !*r->group || !*r->plural || !*r->kind)
 		return err_set(err, ERR_INVAL, "spec: group, names.plural, names.kind and versions[].name must be set");
 	r->api_version = arena_printf(a, "%s/%s", r->group, r->version);
+	r->deprecation = deprecation_of(a, r, version);
 	int rc = set_schema(a, r, version, err);
 	if (rc == 0) {
 		set_subs(a, r, version);

@@ -10,6 +10,7 @@
 
 struct cells;
 struct field_errors;
+struct warnings;
 
 /* What the server does with objects of a kind beyond what this row can say. */
 enum kind_trait {
@@ -40,6 +41,10 @@ struct kind_ops {
 	void (*validate)(struct field_errors *e, const struct json *object, const struct json *old);
 	/* The same of what a write of a subresource that is a part of the object (status, approval) brings. */
 	void (*validate_part)(struct field_errors *e, const struct json *object, const struct json *old);
+	/* Tells what is worth a warning of an object that is valid; `old` NULL: a creation. Its subresources bring none. */
+	void (*warn)(struct warnings *w, const struct json *object, const struct json *old);
+	/* What everybody is told who asks for this kind: it is going away. */
+	const char *deprecation;
 	/* NULL when the name is fine, else what is wrong with it. Absent: a DNS subdomain. */
 	const char *(*check_name)(struct slice name);
 	/* What the server owns in a new object (metadata is done, status is empty). */

@@ -10,6 +10,7 @@
 #include "api/machinery/schema/kind_ops.h"
 #include "api/machinery/codec/decode.h"
 #include "api/machinery/rules/defaults.h"
+#include "api/machinery/rules/warnings.h"
 #include "api/server/answer.h"
 #include "api/server/converting/conversion.h"
 #include "api/server/sealing/sealer.h"
@@ -278,6 +279,16 @@ static int admit_mutating(struct mutation *m)
 	return admission_mutate(&m->admission, &m->err);
 }
 
+/* To the client; an answer outlives the mutation. */
+static void tell_warnings(struct mutation *m)
+{
+	struct warnings w;
+	warnings_init(&w, &m->call->arena);
+	object_warnings(&w, m->resource, m->object, m->old, m->sub);
+	for (size_t i = 0; i < w.count; i++)
+		call_warn(m->call, w.items[i]);
+}
+
 static int validate(struct mutation *m)
 {
 	if (m->verb->is_partial || m->removes)
@@ -285,9 +296,11 @@ static int validate(struct mutation *m)
 	if (m->resource->type)
 		decode_normalise(m->arena, m->object, m->resource->type);
 	validate_object(m->errors, m->resource, m->object, m->old, m->sub);
-	return m->errors->count ? err_set(&m->err, ERR_INVALID_OBJECT, "%s \"%.*s\" is invalid", m->resource->kind,
-	                                  SLICE_FMT(m->name))
-	                        : 0;
+	if (m->errors->count)
+		return err_set(&m->err, ERR_INVALID_OBJECT, "%s \"%.*s\" is invalid", m->resource->kind,
+		        SLICE_FMT(m->name));
+	tell_warnings(m);
+	return 0;
 }
 
 static int admit(struct mutation *m)

@@ -387,6 +387,27 @@ static void daemon_set_prepare_update(struct arena *a, struct json *object, cons
 	set_template_generation(a, object, same ? n : n + 1);
 }
 
+/* ---- warnings ---- */
+
+static void warn_of_daemon_set(struct warnings *w, const struct json *object, const struct json *old)
+{
+	warn_of_template(w, "spec.template.", object, old, json_path(object, "spec", "template", NULL));
+}
+
+static void warn_of_stateful_set(struct warnings *w, const struct json *object, const struct json *old)
+{
+	const struct json *spec = json_get(object, "spec"), *claims = json_get(spec, "volumeClaimTemplates");
+	int i = 0;
+	warn_of_template(w, "spec.template.", object, old, json_get(spec, "template"));
+	JSON_FOREACH (it, claims)
+		warn_of_claim_spec(
+		        w, arena_printf(w->arena, "spec.volumeClaimTemplates[%d]", i++), json_get(it, "spec"));
+	if (json_get_int(spec, "revisionHistoryLimit", 0) < 0)
+		warning_add(w,
+		        "spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is "
+		        "recommended");
+}
+
 /* ---- the rows ---- */
 
 const struct kind_ops kinds_apps[] = {
@@ -400,6 +421,7 @@ const struct kind_ops kinds_apps[] = {
                 .defaults = deployment_defaults,
                 .validate = validate_deployment,
                 .validate_part = validate_deployment_status,
+                .warn = warn_of_workload,
                 .prepare_update = deployment_prepare_update,
                 .status_keeps = "labels",
                 .columns = "Name,Ready,Up-to-date:integer,Available:integer,Age,Containers::1,Images::1,Selector::1",
@@ -409,6 +431,7 @@ const struct kind_ops kinds_apps[] = {
                 .defaults = replica_set_defaults,
                 .validate = validate_replica_set,
                 .validate_part = validate_replica_set_status,
+                .warn = warn_of_workload,
                 .columns = "Name,Desired:integer,Current:integer,Ready:integer,Age,Containers::1,Images::1,Selector::1",
                 .cells = table_replica_set},
         {.kind = "DaemonSet",
@@ -416,6 +439,7 @@ const struct kind_ops kinds_apps[] = {
                 .defaults = daemon_set_defaults,
                 .validate = validate_daemon_set,
                 .validate_part = validate_daemon_set_status,
+                .warn = warn_of_daemon_set,
                 .prepare_create = daemon_set_prepare_create,
                 .prepare_update = daemon_set_prepare_update,
                 .columns = "Name,Desired:integer,Current:integer,Ready:integer,Up-to-date:integer,Available:integer,"
@@ -427,6 +451,7 @@ const struct kind_ops kinds_apps[] = {
                 .check_name = validate_dns1123_label,
                 .validate = validate_stateful_set,
                 .validate_part = validate_stateful_set_status,
+                .warn = warn_of_stateful_set,
                 .columns = "Name,Ready,Age,Containers::1,Images::1",
                 .cells = table_stateful_set},
         {0},

@@ -302,6 +302,41 @@ static void job_prepare_create(struct arena *a, struct json *object)
 	label(a, json_need(a, selector, "matchLabels", JSON_OBJECT), uid_labels[1], json_get_str(meta, "uid"));
 }
 
+/* ---- warnings ---- */
+
+static void warn_of_job_spec(struct warnings *w, const char *base, const struct json *spec)
+{
+	enum { COMPLETIONS_MAX = 100000, PARALLELISM_MAX = 10000 };
+	if (slice_is(json_get_str(spec, "completionMode"), "Indexed") &&
+	        json_get_int(spec, "completions", 0) > COMPLETIONS_MAX &&
+	        json_get_int(spec, "parallelism", 0) > PARALLELISM_MAX)
+		warning_add(w,
+		        "%s: In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than "
+		        "10^4, Kubernetes might not be able to track completedIndexes when a big number of indexes fail",
+		        base);
+}
+
+static void warn_of_job(struct warnings *w, const struct json *object, const struct json *old)
+{
+	warn_of_pods_name(w, object, old);
+	if (is_new_spec(object, old))
+		warn_of_job_spec(w, "spec", json_get(object, "spec"));
+	warn_of_template(w, "spec.template.", object, old, json_path(object, "spec", "template", NULL));
+}
+
+static void warn_of_cron_job(struct warnings *w, const struct json *object, const struct json *old)
+{
+	const struct json *spec = json_get(object, "spec"), *job = json_path(spec, "jobTemplate", "spec", NULL);
+	warn_of_pods_name(w, object, old);
+	if (is_new_spec(object, old))
+		warn_of_job_spec(w, "spec.jobTemplate.spec", job);
+	warn_of_template(w, "spec.jobTemplate.spec.template.", object, old, json_get(job, "template"));
+	if (has_zone(json_get_str(spec, "schedule"))) /* upstream's field, too */
+		warning_add(w,
+		        "CRON_TZ or TZ used in spec.spec.schedule is not officially supported, see "
+		        "https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for more details");
+}
+
 /* ---- the rows ---- */
 
 const struct kind_ops kinds_batch[] = {
@@ -310,6 +345,7 @@ const struct kind_ops kinds_batch[] = {
                 .defaults = job_defaults,
                 .validate = validate_job,
                 .validate_part = validate_job_status,
+                .warn = warn_of_job,
                 .prepare_create = job_prepare_create,
                 .immutable = "spec.completionMode,spec.podFailurePolicy,spec.backoffLimitPerIndex,"
                              "spec.managedBy,spec.successPolicy",
@@ -319,6 +355,7 @@ const struct kind_ops kinds_batch[] = {
                 .traits = KIND_MAKES_PODS,
                 .defaults = cron_job_defaults,
                 .validate = validate_cron_job,
+                .warn = warn_of_cron_job,
                 .columns = "Name,Schedule,Timezone,Suspend,Active:integer,Last Schedule,Age,Containers::1,Images::1,"
                            "Selector::1",
                 .cells = table_cron_job},

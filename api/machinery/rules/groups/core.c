@@ -5,6 +5,8 @@
 #include "api/machinery/rules/fill.h"
 #include "api/machinery/rules/groups.h"
 #include "api/machinery/rules/checks.h"
+#include "api/machinery/rules/checks_value.h"
+#include "api/machinery/rules/groups/workload_int.h"
 #include "api/machinery/table/printers.h"
 #include "base/check.h"
 
@@ -108,8 +110,9 @@ static void validate_replication_controller(struct field_errors *e, const struct
 	JSON_FOREACH (it, selector)
 		fits = fits && slice_eq(json_str(json_get_slice(labels, it->key)), json_str(it));
 	if (!fits)
-		bad_value(
-		        e, "spec.template.metadata.labels", SLICE("{}"), "`selector` does not match template `labels`");
+		field_error_add(e, "FieldValueInvalid", "spec.template.metadata.labels",
+		        "Invalid value: %s: `selector` does not match template `labels`",
+		        go_map_text(e->arena, labels));
 	validate_pod_template(e, "spec.template", template);
 	if (policy.len && !slice_is(policy, "Always"))
 		bad_choice(e, "spec.template.spec.restartPolicy", policy, "Always");
@@ -145,6 +148,11 @@ static void pod_template_object_defaults(struct arena *a, struct json *o)
 static void validate_pod_template_object(struct field_errors *e, const struct json *object, const struct json *old)
 {
 	validate_pod_template(e, "template", json_get(object, "template"));
+}
+
+static void warn_of_pod_template(struct warnings *w, const struct json *object, const struct json *old)
+{
+	warn_of_template(w, "template.", object, old, json_get(object, "template"));
 }
 
 /* Of the secrets of an account their names count. */
@@ -202,6 +210,7 @@ static void namespace_update(struct arena *a, struct json *object, const struct 
 const struct kind_ops kinds_core[] = {
         {.kind = "ComponentStatus",
                 .check_name = check_path_segment,
+                .deprecation = "v1 ComponentStatus is deprecated in v1.19+",
                 .columns = "Name,Status,Message,Error",
                 .cells = table_component},
         {.kind = "ConfigMap",
@@ -248,6 +257,7 @@ const struct kind_ops kinds_core[] = {
                 .traits = KIND_IS_CLAIM,
                 .defaults = persistent_volume_claim_defaults,
                 .validate = validate_claim,
+                .warn = warn_of_claim,
                 .validate_part = validate_claim_status,
                 .prepare_create = claim_prepare_create,
                 .prepare_update = claim_prepare_update,
@@ -258,6 +268,7 @@ const struct kind_ops kinds_core[] = {
                 .traits = KIND_STATUS_AT_CREATE | KIND_IS_VOLUME,
                 .defaults = persistent_volume_defaults,
                 .validate = validate_volume,
+                .warn = warn_of_volume,
                 .columns = "Name,Capacity,Access Modes,Reclaim Policy,Status,Claim,StorageClass,VolumeAttributesClass,"
                            "Reason,Age,VolumeMode::1",
                 .cells = table_volume},
@@ -265,6 +276,7 @@ const struct kind_ops kinds_core[] = {
                 .traits = KIND_IS_POD,
                 .defaults = pod_defaults,
                 .validate = validate_pod,
+                .warn = warn_of_new_pod,
                 .validate_part = validate_pod_part,
                 .prepare_create = pod_prepare_create,
                 .prepare_update = pod_prepare_update,
@@ -275,12 +287,14 @@ const struct kind_ops kinds_core[] = {
                 .traits = KIND_MAKES_PODS,
                 .defaults = pod_template_object_defaults,
                 .validate = validate_pod_template_object,
+                .warn = warn_of_pod_template,
                 .columns = "Name,Containers,Images,Pod Labels",
                 .cells = table_pod_template},
         {.kind = "ReplicationController",
                 .traits = KIND_MAKES_PODS | KIND_ORPHANS,
                 .defaults = replication_controller_defaults,
                 .validate = validate_replication_controller,
+                .warn = warn_of_workload,
                 .validate_part = validate_replication_controller_status,
                 .columns = "Name,Desired:integer,Current:integer,Ready:integer,Age,Containers::1,Images::1,"
                            "Selector::1",
@@ -306,6 +320,7 @@ const struct kind_ops kinds_core[] = {
                 .traits = KIND_IS_SERVICE,
                 .defaults = service_defaults,
                 .validate = validate_service,
+                .warn = warn_of_service,
                 .validate_part = validate_service_status,
                 .check_name = check_dns1035_label,
                 .prepare_update = service_prepare_update,

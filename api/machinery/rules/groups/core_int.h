@@ -35,5 +35,10 @@ void service_defaults(struct arena *a, struct json *o);
 void service_prepare_update(struct arena *a, struct json *object, const struct json *old, const char *sub);
 void validate_service(struct field_errors *e, const struct json *object, const struct json *old);
 void validate_service_status(struct field_errors *e, const struct json *object, const struct json *old);
+struct warnings;
+
+void warn_of_service(struct warnings *w, const struct json *object, const struct json *old);
+void warn_of_volume(struct warnings *w, const struct json *object, const struct json *old);
+void warn_of_claim(struct warnings *w, const struct json *object, const struct json *old);
 
 #endif

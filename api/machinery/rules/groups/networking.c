@@ -2,7 +2,18 @@
  * networking_policy.c's. */
 #include "api/machinery/rules/groups.h"
 #include "api/machinery/rules/groups/networking_int.h"
+#include "api/machinery/rules/warnings.h"
 #include "api/machinery/table/printers.h"
+
+#define CLASS_ANNOTATION "kubernetes.io/ingress.class"
+
+static void warn_of_ingress(struct warnings *w, const struct json *object, const struct json *old)
+{
+	if (!old && json_path(object, "metadata", "annotations", CLASS_ANNOTATION, NULL) &&
+	        !json_path(object, "spec", "ingressClassName", NULL))
+		warning_add(w,
+		        "annotation \"" CLASS_ANNOTATION "\" is deprecated, please use 'spec.ingressClassName' instead");
+}
 
 const struct kind_ops kinds_networking[] = {
         {.kind = "IngressClass",
@@ -14,6 +25,7 @@ const struct kind_ops kinds_networking[] = {
         {.kind = "Ingress",
                 .traits = KIND_IS_INGRESS,
                 .validate = validate_ingress,
+                .warn = warn_of_ingress,
                 .validate_part = validate_ingress_status,
                 .columns = "Name,Class,Hosts,Address,Ports,Age",
                 .cells = table_ingress},

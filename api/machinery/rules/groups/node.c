@@ -4,6 +4,7 @@
 #include "api/machinery/rules/checks.h"
 #include "api/machinery/rules/checks_value.h"
 #include "api/machinery/rules/pod/pod.h"
+#include "api/machinery/rules/warnings.h"
 
 /* As limits of a container are. */
 static void check_overhead(struct field_errors *e, const struct json *amounts)
@@ -32,9 +33,19 @@ static void validate_runtime_class(struct field_errors *e, const struct json *ob
 	validate_tolerations(e, "scheduling", scheduling);
 }
 
+static void warn_of_runtime_class(struct warnings *w, const struct json *object, const struct json *old)
+{
+	JSON_FOREACH (it, json_path(object, "scheduling", "nodeSelector", NULL)) {
+		const char *before = old_node_label(it->key);
+		if (before)
+			warning_add(w, "scheduling.nodeSelector: %s", before);
+	}
+}
+
 const struct kind_ops kinds_node[] = {
         {.kind = "RuntimeClass",
                 .validate = validate_runtime_class,
+                .warn = warn_of_runtime_class,
                 .immutable = "handler",
                 .columns = "Name,Handler,Age",
                 .cells = table_runtime_class},

@@ -4,6 +4,7 @@
 #include "api/machinery/rules/groups.h"
 #include "api/machinery/rules/checks.h"
 #include "api/machinery/rules/groups/storage_int.h"
+#include "api/machinery/rules/warnings.h"
 #include "api/machinery/table/printers.h"
 #include "base/check.h"
 
@@ -105,6 +106,21 @@ static void validate_storage_class(struct field_errors *e, const struct json *ob
 		check_topology(e, at(e, "allowedTopologies[%d]", k++), it);
 }
 
+static void warn_of_storage_class(struct warnings *w, const struct json *object, const struct json *old)
+{
+	int i = 0;
+	JSON_FOREACH (term, json_get(object, "allowedTopologies")) {
+		int j = 0;
+		JSON_FOREACH (it, json_get(term, "matchLabelExpressions")) {
+			const char *before = old_node_label(json_get_str(it, "key"));
+			if (before)
+				warning_add(w, "allowedTopologies[%d].matchLabelExpressions[%d].key: %s", i, j, before);
+			j++;
+		}
+		i++;
+	}
+}
+
 /* ---- attachments ---- */
 
 static void check_source(struct field_errors *e, const struct json *source)
@@ -162,6 +178,7 @@ const struct kind_ops kinds_storage[] = {
         {.kind = "StorageClass",
                 .defaults = storage_class_defaults,
                 .validate = validate_storage_class,
+                .warn = warn_of_storage_class,
                 .immutable = "volumeBindingMode",
                 .columns = "Name,Provisioner,ReclaimPolicy,VolumeBindingMode,AllowVolumeExpansion:boolean,Age",
                 .cells = table_storage_class},

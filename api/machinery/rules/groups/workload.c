@@ -2,6 +2,7 @@
 #include "api/machinery/rules/groups/workload_int.h"
 
 #include "api/machinery/rules/checks_value.h"
+#include "api/machinery/rules/pod/pod.h"
 #include "api/machinery/schema/selector.h"
 #include "base/check.h"
 
@@ -83,4 +84,29 @@ void check_collisions(struct field_errors *e, const struct json *status, const s
 	const struct json *had = json_get(before, "collisionCount"), *now = json_get(status, "collisionCount");
 	if (had && json_int(now, 0) < json_int(had, 0))
 		bad_number(e, "status.collisionCount", json_int(now, 0), "cannot be decremented");
+}
+
+/* ---- warnings ---- */
+
+void warn_of_pods_name(struct warnings *w, const struct json *object, const struct json *old)
+{
+	const char *bad = old ? NULL : validate_dns1123_label(json_str(json_path(object, "metadata", "name", NULL)));
+	if (bad)
+		warning_add(w,
+		        "metadata.name: this is used in Pod names and hostnames, which can result in surprising "
+		        "behavior; a DNS label is recommended: [%s]",
+		        bad);
+}
+
+void warn_of_template(struct warnings *w, const char *base, const struct json *object, const struct json *old,
+        const struct json *template)
+{
+	if (is_new_spec(object, old))
+		warn_of_pod(w, base, json_get(template, "metadata"), json_get(template, "spec"));
+}
+
+void warn_of_workload(struct warnings *w, const struct json *object, const struct json *old)
+{
+	warn_of_pods_name(w, object, old);
+	warn_of_template(w, "spec.template.", object, old, json_path(object, "spec", "template", NULL));
 }

@@ -3,6 +3,7 @@
 #define K3X_API_MACHINERY_RULES_GROUPS_WORKLOAD_INT_H
 
 #include "api/machinery/rules/checks.h"
+#include "api/machinery/rules/warnings.h"
 
 /* spec.selector is there and matches the labels of spec.template. */
 void check_selector_matches(struct field_errors *e, const struct json *spec);
@@ -16,5 +17,11 @@ void check_not_above(
         struct field_errors *e, const struct json *status, const char *members, const char *most, const char *detail);
 /* How often a name was taken already: that only grows. */
 void check_collisions(struct field_errors *e, const struct json *status, const struct json *before);
+/* Warnings: of a template at `base` when the spec is new, and of the name of who makes pods that are called after it. */
+void warn_of_template(struct warnings *w, const char *base, const struct json *object, const struct json *old,
+        const struct json *template);
+void warn_of_pods_name(struct warnings *w, const struct json *object, const struct json *old);
+/* Both, as of most kinds. */
+void warn_of_workload(struct warnings *w, const struct json *object, const struct json *old);
 
 #endif

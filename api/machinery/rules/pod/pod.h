@@ -16,6 +16,12 @@ void pod_prepare_update(struct arena *a, struct json *object, const struct json 
 
 void pod_prepare_resize(struct arena *a, struct json *object, const struct json *old);
 
+struct warnings;
+
+/* What is told of a pod, or of a template at `base` ("spec.template."), that is accepted. */
+void warn_of_pod(struct warnings *w, const char *base, const struct json *meta, const struct json *spec);
+void warn_of_new_pod(struct warnings *w, const struct json *object, const struct json *old);
+
 void validate_pod(struct field_errors *e, const struct json *object, const struct json *old);
 /* After a write of a subresource: what its status says, and what was added to the ephemeral containers, which is all
  * that may happen to them. */
