@@ -185,6 +185,17 @@ void check_labels(struct field_errors *e, const char *field, const struct json *
 	}
 }
 
+static void check_values(struct field_errors *e, const char *base, const struct json *values)
+{
+	int i = 0;
+	JSON_FOREACH (it, values) {
+		const char *bad = validate_label_value(json_str(it));
+		if (bad)
+			bad_value(e, at(e, "%s.values[%d]", base, i), json_str(it), bad);
+		i++;
+	}
+}
+
 void check_selector(struct field_errors *e, const char *field, const struct json *selector)
 {
 	int i = 0;
@@ -208,6 +219,7 @@ void check_selector(struct field_errors *e, const char *field, const struct json
 		} else {
 			bad_value(e, at(e, "%s.operator", base), op, "not a valid selector operator");
 		}
+		check_values(e, base, values);
 	}
 }
 

@@ -22,6 +22,14 @@ static void a_budget_has_one_amount(void **state)
 	        {"poddisruptionbudgets", SPEC("\"unhealthyPodEvictionPolicy\":\"Never\""), NULL,
 	                "spec.unhealthyPodEvictionPolicy: Unsupported value: \"Never\": supported values: "
 	                "\"AlwaysAllow\", \"IfHealthyBudget\""},
+	        {"poddisruptionbudgets",
+	                SPEC("\"selector\":{\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"In\",\"values\":[\"b\"]},{"
+	                     "\"key\":\"a\",\"operator\":\"NotIn\",\"values\":[\"b\",\"-\"]}]}"),
+	                NULL,
+	                "spec.selector.matchExpressions[1].values[1]: Invalid value: \"-\": a valid label must be an empty "
+	                "string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
+	                "alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
+	                "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"},
 	        {"poddisruptionbudgets", SPEC("\"maxUnavailable\":2"), SPEC("\"minAvailable\":1"), NULL},
 	};
 	RUN_GROUP_CASES("policy", cases);
