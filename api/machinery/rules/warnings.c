@@ -1,4 +1,5 @@
-/* See warnings.h. Upstream: pkg/api/node (labels), pkg/api/persistentvolumeclaim, and the strategies of pkg/registry. */
+/* See warnings.h. Upstream: pkg/api/node (labels), pkg/api/persistentvolumeclaim, and the strategies of pkg/registry.
+ */
 #include "api/machinery/rules/warnings.h"
 
 #include "api/machinery/codec/quantity.h"
@@ -72,12 +73,18 @@ void warn_of_node_term(struct warnings *w, const char *field, const struct json 
 	}
 }
 
-void warn_of_fraction(struct warnings *w, const char *field, const struct json *amounts, const char *resource)
+bool has_fraction(const struct json *amounts, const char *resource)
 {
 	const struct json *v = json_get(amounts, resource);
 	struct quantity q;
+	return v && quantity_parse(v->text, &q, NULL) == 0 && quantity_milli_value(&q) % 1000 != 0;
+}
+
+void warn_of_fraction(struct warnings *w, const char *field, const struct json *amounts, const char *resource)
+{
+	struct quantity q;
 	char text[QUANTITY_TEXT_MAX];
-	if (!v || quantity_parse(v->text, &q, NULL) != 0 || quantity_milli_value(&q) % 1000 == 0)
+	if (quantity_parse(json_get(amounts, resource)->text, &q, NULL) != 0)
 		return;
 	quantity_format(&q, text);
 	warning_add(w, "%s[%s]: fractional byte value \"%s\" is invalid, must be an integer", field, resource, text);
@@ -88,7 +95,7 @@ void warn_of_claim_spec(struct warnings *w, const char *field, const struct json
 	static const char *const parts[] = {"requests", "limits"};
 	const struct json *resources = json_get(spec, "resources");
 	for (size_t i = 0; i < COUNT_OF(parts); i++)
-		if (json_get(json_get(resources, parts[i]), "storage"))
+		if (has_fraction(json_get(resources, parts[i]), "storage"))
 			warn_of_fraction(w, arena_printf(w->arena, "%s.resources.%s", field, parts[i]),
 			        json_get(resources, parts[i]), "storage");
 }

@@ -1,6 +1,6 @@
 /* What a client is told of an object that is accepted all the same: what upstream's GetWarningsFor... functions tell,
- * in its words. They hang on the kinds' rows (struct kind_ops: warn). Pure, any thread; nothing is allocated where there
- * is nothing to tell. */
+ * in its words. They hang on the kinds' rows (struct kind_ops: warn). Pure, any thread. They run with every
+ * write: where there is nothing to tell next to nothing is allocated. */
 #ifndef K3X_API_MACHINERY_RULES_WARNINGS_H
 #define K3X_API_MACHINERY_RULES_WARNINGS_H
 
@@ -36,7 +36,10 @@ bool is_new_spec(const struct json *object, const struct json *old);
 const char *old_node_label(struct slice key);
 /* Terms of a selector of nodes, at `field`, that name such labels. */
 void warn_of_node_term(struct warnings *w, const char *field, const struct json *term);
-/* Of amounts at `field` ("spec.resources.requests"), the one of this resource that is no whole number of bytes. */
+/* Whether the amount of this resource is no whole number of bytes; and the word for it, `field` being that of all
+ * amounts
+ * ("spec.resources.requests"). */
+bool has_fraction(const struct json *amounts, const char *resource);
 void warn_of_fraction(struct warnings *w, const char *field, const struct json *amounts, const char *resource);
 /* The spec of a claim at `field`, "spec". */
 void warn_of_claim_spec(struct warnings *w, const char *field, const struct json *spec);

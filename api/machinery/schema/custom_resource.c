@@ -118,8 +118,7 @@ static int set_schema(struct arena *a, struct resource *r, const struct json *ve
 }
 
 /* NULL: it is not going away. */
-static const char *deprecation_of(
-        struct arena *a, const struct resource *r, const struct json *version)
+static const char *deprecation_of(struct arena *a, const struct resource *r, const struct json *version)
 {
 	if (!json_get_bool(version, "deprecated", false))
 		return NULL;

@@ -297,8 +297,8 @@ static int validate(struct mutation *m)
 		decode_normalise(m->arena, m->object, m->resource->type);
 	validate_object(m->errors, m->resource, m->object, m->old, m->sub);
 	if (m->errors->count)
-		return err_set(&m->err, ERR_INVALID_OBJECT, "%s \"%.*s\" is invalid", m->resource->kind,
-		        SLICE_FMT(m->name));
+		return err_set(
+		        &m->err, ERR_INVALID_OBJECT, "%s \"%.*s\" is invalid", m->resource->kind, SLICE_FMT(m->name));
 	tell_warnings(m);
 	return 0;
 }

@@ -336,8 +336,7 @@ static void validate_stateful_set_status(struct field_errors *e, const struct js
 	        "collisionCount");
 	check_not_above(e, status, "readyReplicas,currentReplicas,updatedReplicas,availableReplicas", "replicas",
 	        "cannot be greater than status.replicas");
-	check_not_above(
-	        e, status, "availableReplicas", "readyReplicas", "cannot be greater than status.readyReplicas");
+	check_not_above(e, status, "availableReplicas", "readyReplicas", "cannot be greater than status.readyReplicas");
 	check_collisions(e, status, json_get(old, "status"));
 }
 

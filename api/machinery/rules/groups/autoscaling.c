@@ -123,7 +123,8 @@ static void check_target(struct field_errors *e, const char *field, const struct
 /* What a metric about a resource of pods is measured by. */
 static void check_utilization(struct field_errors *e, const char *field, const struct json *target)
 {
-	const struct json *percent = json_get(target, "averageUtilization"), *average = json_get(target, "averageValue");
+	const struct json *percent = json_get(target, "averageUtilization"),
+	                  *average = json_get(target, "averageValue");
 	check_target(e, field, target);
 	if (!percent && !average)
 		bad_required(e, at(e, "%s.averageUtilization", field),
@@ -146,7 +147,8 @@ static void check_object_source(struct field_errors *e, const char *field, const
 	check_identifier(e, field, source);
 	check_target(e, at(e, "%s.target", field), target);
 	if (!json_get(target, "value") && !json_get(target, "averageValue"))
-		bad_required(e, at(e, "%s.target.averageValue", field), "must set either a target value or averageValue");
+		bad_required(
+		        e, at(e, "%s.target.averageValue", field), "must set either a target value or averageValue");
 }
 
 static void check_external_source(struct field_errors *e, const char *field, const struct json *source)
@@ -169,8 +171,7 @@ static void check_pods_source(struct field_errors *e, const char *field, const s
 	check_identifier(e, field, source);
 	check_target(e, at(e, "%s.target", field), target);
 	if (!json_get(target, "averageValue"))
-		bad_required(
-		        e, at(e, "%s.target.averageValue", field), "must specify a positive target averageValue");
+		bad_required(e, at(e, "%s.target.averageValue", field), "must specify a positive target averageValue");
 }
 
 static void check_resource_source(struct field_errors *e, const char *field, const struct json *source)
@@ -257,7 +258,8 @@ static void check_rules(struct field_errors *e, const char *field, const struct 
 	check_least(e, where, window, 0, "must be greater than or equal to zero");
 	check_most(e, where, window, WINDOW_S_MAX, "must be less than or equal to 3600");
 	if (json_get(rules, "selectPolicy"))
-		check_supported(e, at(e, "%s.selectPolicy", field), json_get_str(rules, "selectPolicy"), "Disabled,Max,Min");
+		check_supported(
+		        e, at(e, "%s.selectPolicy", field), json_get_str(rules, "selectPolicy"), "Disabled,Max,Min");
 	if (!policies || !policies->count)
 		bad_required(e, at(e, "%s.policies", field), "must specify at least one Policy");
 	JSON_FOREACH (it, policies) {

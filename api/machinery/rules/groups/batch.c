@@ -311,8 +311,10 @@ static void warn_of_job_spec(struct warnings *w, const char *base, const struct 
 	        json_get_int(spec, "completions", 0) > COMPLETIONS_MAX &&
 	        json_get_int(spec, "parallelism", 0) > PARALLELISM_MAX)
 		warning_add(w,
-		        "%s: In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than "
-		        "10^4, Kubernetes might not be able to track completedIndexes when a big number of indexes fail",
+		        "%s: In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher "
+		        "than "
+		        "10^4, Kubernetes might not be able to track completedIndexes when a big number of indexes "
+		        "fail",
 		        base);
 }
 
@@ -332,9 +334,8 @@ static void warn_of_cron_job(struct warnings *w, const struct json *object, cons
 		warn_of_job_spec(w, "spec.jobTemplate.spec", job);
 	warn_of_template(w, "spec.jobTemplate.spec.template.", object, old, json_get(job, "template"));
 	if (has_zone(json_get_str(spec, "schedule"))) /* upstream's field, too */
-		warning_add(w,
-		        "CRON_TZ or TZ used in spec.spec.schedule is not officially supported, see "
-		        "https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for more details");
+		warning_add(w, "CRON_TZ or TZ used in spec.spec.schedule is not officially supported, see "
+		               "https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for more details");
 }
 
 /* ---- the rows ---- */

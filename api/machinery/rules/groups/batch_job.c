@@ -193,8 +193,8 @@ static void check_failure_policy(struct field_errors *e, const char *path, const
 
 /* ---- successPolicy ---- */
 
-static void check_success_count(struct field_errors *e, const char *field, const struct json *count,
-        int64_t completions, const int64_t *total)
+static void check_success_count(
+        struct field_errors *e, const char *field, const struct json *count, int64_t completions, const int64_t *total)
 {
 	int64_t n = json_int(count, 0);
 	check_non_negative(e, field, count);
@@ -222,8 +222,7 @@ static void check_success_rule(struct field_errors *e, const char *path, const s
 	if (bad)
 		bad_value(e, field, json_str(indexes), at(e, "error parsing succeededIndexes: %s", bad));
 	if (count)
-		check_success_count(e, at(e, "%s.succeededCount", path), count, completions,
-		        indexes ? &total : NULL);
+		check_success_count(e, at(e, "%s.succeededCount", path), count, completions, indexes ? &total : NULL);
 }
 
 static void check_success_policy(struct field_errors *e, const char *path, const struct json *spec)

@@ -61,15 +61,14 @@ static void check_verdicts(const struct job_change *c)
 	bool completes = now->is_complete != old->is_complete, fails = now->is_failed != old->is_failed;
 	refuse_conditions(c, (completes || fails) && now->is_complete && now->is_failed,
 	        "cannot set Complete=True and Failed=true conditions");
-	refuse_conditions(c,
-	        (completes || now->is_to_fail != old->is_to_fail) && now->is_complete && now->is_to_fail,
+	refuse_conditions(c, (completes || now->is_to_fail != old->is_to_fail) && now->is_complete && now->is_to_fail,
 	        "cannot set Complete=True and FailureTarget=true conditions");
 	refuse_conditions(c, (fails || now->is_to_fail != old->is_to_fail) && now->is_failed && !now->is_to_fail,
 	        "cannot set Failed=True condition without the FailureTarget=true condition");
 	refuse_conditions(c, (completes || now->is_met != old->is_met) && now->is_complete && !now->is_met,
 	        "cannot set Complete=True condition without the SuccessCriteriaMet=true condition");
-	refuse_conditions(c, now->is_met && now->is_failed,
-	        "cannot set SuccessCriteriaMet=True and Failed=true conditions");
+	refuse_conditions(
+	        c, now->is_met && now->is_failed, "cannot set SuccessCriteriaMet=True and Failed=true conditions");
 	refuse_conditions(c, now->is_met && now->is_to_fail,
 	        "cannot set SuccessCriteriaMet=True and FailureTarget=true conditions");
 	refuse_conditions(c, json_get(now->spec, "successPolicy") && !now->is_met && now->is_complete,
@@ -80,8 +79,7 @@ static void check_verdicts(const struct job_change *c)
 static void check_lasting(const struct job_change *c)
 {
 	const struct job_state *now = &c->now, *old = &c->old;
-	refuse_conditions(
-	        c, old->is_failed && !now->is_failed, "cannot disable the terminal Failed=True condition");
+	refuse_conditions(c, old->is_failed && !now->is_failed, "cannot disable the terminal Failed=True condition");
 	refuse_conditions(
 	        c, old->is_complete && !now->is_complete, "cannot disable the terminal Complete=True condition");
 	refuse_conditions(

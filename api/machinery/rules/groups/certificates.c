@@ -114,7 +114,8 @@ static void check_signer(struct field_errors *e, const struct json *v)
 		        DOMAIN_MAX);
 	check_parts(e, domain, validate_dns1123_label, &n);
 	if (n < 2)
-		bad_value(e, "spec.signerName", domain, "should be a domain with at least two segments separated by dots");
+		bad_value(e, "spec.signerName", domain,
+		        "should be a domain with at least two segments separated by dots");
 	check_parts(e, path, validate_dns1123_subdomain, &n);
 	check_not_too_long(e, "spec.signerName", v, SIGNER_MAX);
 }

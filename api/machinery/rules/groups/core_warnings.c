@@ -74,7 +74,8 @@ static void warn_of_class_annotation(struct warnings *w, const struct json *obje
 {
 	static const char key[] = "volume.beta.kubernetes.io/storage-class";
 	if (json_path(object, "metadata", "annotations", key, NULL))
-		warning_add(w, "metadata.annotations[%s]: deprecated since v1.8; use \"storageClassName\" attribute instead",
+		warning_add(w,
+		        "metadata.annotations[%s]: deprecated since v1.8; use \"storageClassName\" attribute instead",
 		        key);
 }
 

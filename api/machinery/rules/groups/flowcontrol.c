@@ -152,7 +152,8 @@ static void check_verbs(struct field_errors *e, const char *rule, const struct j
 		all_known &= slice_is_any(json_str(it), known, COUNT_OF(known));
 	if (!all_known)
 		field_error_add(e, "FieldValueNotSupported", at(e, "%s.verbs", rule),
-		        "Unsupported value: %s: supported values: \"create\", \"delete\", \"deletecollection\", \"get\", "
+		        "Unsupported value: %s: supported values: \"create\", \"delete\", \"deletecollection\", "
+		        "\"get\", "
 		        "\"list\", \"patch\", \"proxy\", \"update\", \"watch\"",
 		        go_list_text(e->arena, "[]string", verbs));
 }
@@ -188,12 +189,12 @@ static const char *path_error(struct slice path)
 {
 	const char *star = path.len ? memchr(path.ptr, '*', path.len) : NULL;
 	bool is_last = star && star == path.ptr + path.len - 1 && star > path.ptr && star[-1] == '/';
-	return !path.len                                                  ? "must not be empty"
-	       : *path.ptr != '/'                                         ? "must start with slash"
-	       : memchr(path.ptr, ' ', path.len)                          ? "must not contain white-space"
-	       : path.len > 1 && memmem(path.ptr, path.len, "//", 2)      ? "must not contain double slash"
-	       : star && !is_last                                         ? "wildcard can only do suffix matching"
-	                                                                  : NULL;
+	return !path.len                                             ? "must not be empty"
+	       : *path.ptr != '/'                                    ? "must start with slash"
+	       : memchr(path.ptr, ' ', path.len)                     ? "must not contain white-space"
+	       : path.len > 1 && memmem(path.ptr, path.len, "//", 2) ? "must not contain double slash"
+	       : star && !is_last                                    ? "wildcard can only do suffix matching"
+	                                                             : NULL;
 }
 
 static void check_path_rule(struct field_errors *e, const char *rule, const struct json *v)

@@ -11,8 +11,8 @@ static void warn_of_ingress(struct warnings *w, const struct json *object, const
 {
 	if (!old && json_path(object, "metadata", "annotations", CLASS_ANNOTATION, NULL) &&
 	        !json_path(object, "spec", "ingressClassName", NULL))
-		warning_add(w,
-		        "annotation \"" CLASS_ANNOTATION "\" is deprecated, please use 'spec.ingressClassName' instead");
+		warning_add(w, "annotation \"" CLASS_ANNOTATION
+		               "\" is deprecated, please use 'spec.ingressClassName' instead");
 }
 
 const struct kind_ops kinds_networking[] = {

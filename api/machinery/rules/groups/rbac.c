@@ -126,7 +126,8 @@ static void validate_binding(
 		field_error_add(e, "FieldValueInvalid", "roleRef",
 		        "Invalid value: rbac.RoleRef{APIGroup:\"%.*s\", Kind:\"%.*s\", Name:\"%.*s\"}: cannot change "
 		        "roleRef",
-		        SLICE_FMT(json_get_str(ref, "apiGroup")), SLICE_FMT(json_get_str(ref, "kind")), SLICE_FMT(name));
+		        SLICE_FMT(json_get_str(ref, "apiGroup")), SLICE_FMT(json_get_str(ref, "kind")),
+		        SLICE_FMT(name));
 }
 
 static void validate_role_binding(struct field_errors *e, const struct json *object, const struct json *old)

@@ -38,8 +38,7 @@ static void check_class(struct field_errors *e, const struct json *object)
 	int64_t value = json_get_int(object, "value", 0);
 	struct slice name = json_str(json_path(object, "metadata", "name", NULL));
 	const char *why = slice_starts(name, "system-")
-	                          ? why_not_system(
-	                                    e->arena, name, value, json_get_bool(object, "globalDefault", false))
+	                          ? why_not_system(e->arena, name, value, json_get_bool(object, "globalDefault", false))
 	                          : NULL;
 	if (why)
 		bad_forbidden(e, "metadata.name",

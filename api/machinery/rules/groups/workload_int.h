@@ -17,7 +17,8 @@ void check_not_above(
         struct field_errors *e, const struct json *status, const char *members, const char *most, const char *detail);
 /* How often a name was taken already: that only grows. */
 void check_collisions(struct field_errors *e, const struct json *status, const struct json *before);
-/* Warnings: of a template at `base` when the spec is new, and of the name of who makes pods that are called after it. */
+/* Warnings: of a template at `base` when the spec is new, and of the name of who makes pods that are called after it.
+ */
 void warn_of_template(struct warnings *w, const char *base, const struct json *object, const struct json *old,
         const struct json *template);
 void warn_of_pods_name(struct warnings *w, const struct json *object, const struct json *old);

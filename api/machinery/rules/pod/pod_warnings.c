@@ -19,7 +19,8 @@ static void warn_of_nodes(struct warnings *w, const char *base, const struct jso
 		if (old)
 			warning_add(w, "%sspec.nodeSelector[%.*s]: %s", base, SLICE_FMT(it->key), old);
 	}
-	JSON_FOREACH (it, json_path(affinity, "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms", NULL))
+	JSON_FOREACH (
+	        it, json_path(affinity, "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms", NULL))
 		warn_of_node_term(w,
 		        arena_printf(w->arena,
 		                "%sspec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution."
@@ -69,12 +70,12 @@ static void warn_of_pod_terms(
 static void warn_of_neighbours(struct warnings *w, const char *base, const struct json *spec)
 {
 	static const char *const kinds[] = {"podAffinity", "podAntiAffinity"};
-	static const char *const lists[] = {"requiredDuringSchedulingIgnoredDuringExecution",
-	        "preferredDuringSchedulingIgnoredDuringExecution"};
+	static const char *const terms[] = {
+	        "requiredDuringSchedulingIgnoredDuringExecution", "preferredDuringSchedulingIgnoredDuringExecution"};
 	const struct json *affinity = json_get(spec, "affinity");
 	for (size_t k = 0; affinity && k < COUNT_OF(kinds); k++)
-		for (size_t i = 0; i < COUNT_OF(lists); i++)
-			warn_of_pod_terms(w, base, kinds[k], lists[i], affinity);
+		for (size_t i = 0; i < COUNT_OF(terms); i++)
+			warn_of_pod_terms(w, base, kinds[k], terms[i], affinity);
 }
 
 /* ---- what is old ---- */
@@ -85,8 +86,7 @@ static void warn_of_annotations(struct warnings *w, const char *base, const stru
 		const char *key, *message;
 	} rows[] = {{"scheduler.alpha.kubernetes.io/critical-pod",
 	                    "non-functional in v1.16+; use the \"priorityClassName\" field instead"},
-	        {"security.alpha.kubernetes.io/sysctls",
-	                "non-functional in v1.11+; use the \"sysctls\" field instead"},
+	        {"security.alpha.kubernetes.io/sysctls", "non-functional in v1.11+; use the \"sysctls\" field instead"},
 	        {"security.alpha.kubernetes.io/unsafe-sysctls",
 	                "non-functional in v1.11+; use the \"sysctls\" field instead"}};
 	for (size_t i = 0; annotations && i < COUNT_OF(rows); i++)
@@ -116,8 +116,8 @@ static void warn_of_volumes(struct warnings *w, const char *base, const struct j
 				        rows[k].message);
 		if (claim)
 			warn_of_claim_spec(w,
-			        arena_printf(w->arena, "%sspec.volumes[%d].ephemeral.volumeClaimTemplate.spec", base,
-			                i),
+			        arena_printf(
+			                w->arena, "%sspec.volumes[%d].ephemeral.volumeClaimTemplate.spec", base, i),
 			        json_get(claim, "spec"));
 		i++;
 	}
@@ -126,8 +126,8 @@ static void warn_of_volumes(struct warnings *w, const char *base, const struct j
 /* ---- what is there twice ---- */
 
 /* Items of a list that have a member alike. */
-static void warn_of_repeated(struct warnings *w, const char *base, const struct json *spec, const char *list,
-        const char *member)
+static void warn_of_repeated(
+        struct warnings *w, const char *base, const struct json *spec, const char *list, const char *member)
 {
 	const struct json *items = json_get(spec, list);
 	struct name_set seen = {MAP_INIT};
@@ -164,7 +164,15 @@ static bool hides_the_one_before(struct warnings *w, const struct json *env)
 	       !memmem(value.ptr, value.len, ref, strlen(ref));
 }
 
-static void warn_of_env(struct warnings *w, const char *field, const struct json *container)
+static const char *const container_lists[] = {"initContainers", "containers", "ephemeralContainers"};
+
+/* A container: "spec.template.", "containers", 0 */
+struct place {
+	const char *base, *list;
+	int index;
+};
+
+static void warn_of_env(struct warnings *w, const struct place *p, const struct json *container)
 {
 	const struct json *env = json_get(container, "env");
 	struct name_set seen = {MAP_INIT};
@@ -175,9 +183,9 @@ static void warn_of_env(struct warnings *w, const char *field, const struct json
 		struct slice name = json_get_str(it, "name");
 		if (!name_set_add(&seen, name) && hides_the_one_before(w, it))
 			warning_add(w,
-			        "%s.env[%d]: hides previous definition of \"%.*s\", which may be dropped when using "
-			        "apply",
-			        field, i, SLICE_FMT(name));
+			        "%sspec.%s[%d].env[%d]: hides previous definition of \"%.*s\", which may be dropped "
+			        "when using apply",
+			        p->base, p->list, p->index, i, SLICE_FMT(name));
 		i++;
 	}
 	name_set_release(&seen);
@@ -189,16 +197,27 @@ static void warn_of_env(struct warnings *w, const char *field, const struct json
 enum { PORTS_COMPARED_MAX = 256 };
 
 struct port {
-	const char *list;
-	int container, index;
+	struct place container;
+	int index;
 	int64_t number, host;
 	struct slice protocol, host_ip;
 };
 
 struct ports {
-	struct port items[PORTS_COMPARED_MAX];
-	size_t count;
+	struct port *items;
+	size_t count, room;
 };
+
+static struct ports room_for_ports(struct arena *a, const struct json *spec)
+{
+	struct ports all = {NULL, 0, 0};
+	for (size_t k = 0; k < COUNT_OF(container_lists); k++)
+		JSON_FOREACH (c, json_get(spec, container_lists[k]))
+			all.room += json_get(c, "ports") ? json_get(c, "ports")->count : 0;
+	all.room = all.room < PORTS_COMPARED_MAX ? all.room : PORTS_COMPARED_MAX;
+	all.items = all.room ? ARENA_ARRAY(a, struct port, all.room) : NULL;
+	return all;
+}
 
 static const char *how_they_meet(const struct port *p, const struct port *q)
 {
@@ -209,34 +228,34 @@ static const char *how_they_meet(const struct port *p, const struct port *q)
 	return p->host == q->host && !p->host_ip.len != !q->host_ip.len ? "dangerously ambiguous" : NULL;
 }
 
-static void warn_of_port(struct warnings *w, const char *base, const struct ports *before, const struct port *p)
+static void warn_of_port(struct warnings *w, const struct ports *before, const struct port *p)
 {
 	for (size_t i = 0; i < before->count && !warnings_are_full(w); i++) {
 		const struct port *q = &before->items[i];
-		const char *how = p->number == q->number && slice_eq(p->protocol, q->protocol) ? how_they_meet(p, q)
-		                                                                               : NULL;
+		const char *how =
+		        p->number == q->number && slice_eq(p->protocol, q->protocol) ? how_they_meet(p, q) : NULL;
 		if (how)
-			warning_add(w, "%sspec.%s[%d].ports[%d]: %s port definition with %sspec.%s[%d].ports[%d]", base,
-			        p->list, p->container, p->index, how, base, q->list, q->container, q->index);
+			warning_add(w, "%sspec.%s[%d].ports[%d]: %s port definition with %sspec.%s[%d].ports[%d]",
+			        p->container.base, p->container.list, p->container.index, p->index, how,
+			        q->container.base, q->container.list, q->container.index, q->index);
 	}
 }
 
-static void warn_of_ports(struct warnings *w, const char *base, struct ports *all, const char *list, int container,
-        const struct json *ports)
+static void warn_of_ports(struct warnings *w, const struct place *place, struct ports *all, const struct json *ports)
 {
 	int i = 0;
 	JSON_FOREACH (it, ports) {
-		struct port p = {list, container, i++, json_get_int(it, "containerPort", 0),
-		        json_get_int(it, "hostPort", 0), json_get_str(it, "protocol"), json_get_str(it, "hostIP")};
-		if (all->count == PORTS_COMPARED_MAX)
+		struct port p = {*place, i++, json_get_int(it, "containerPort", 0), json_get_int(it, "hostPort", 0),
+		        json_get_str(it, "protocol"), json_get_str(it, "hostIP")};
+		if (all->count == all->room)
 			return;
 		if (p.host_ip.len && !p.host)
 			warning_add(w,
 			        "%sspec.%s[%d].ports[%d]: hostIP set without hostPort: {Name:%.*s HostPort:0 "
 			        "ContainerPort:%lld Protocol:%.*s HostIP:%.*s}",
-			        base, list, container, p.index, SLICE_FMT(json_get_str(it, "name")),
+			        place->base, place->list, place->index, p.index, SLICE_FMT(json_get_str(it, "name")),
 			        (long long)p.number, SLICE_FMT(p.protocol), SLICE_FMT(p.host_ip));
-		warn_of_port(w, base, all, &p);
+		warn_of_port(w, all, &p);
 		all->items[all->count++] = p;
 	}
 }
@@ -271,34 +290,41 @@ static void warn_of_profiles(struct warnings *w, const char *base, const struct 
 		        "deprecated since v1.30; use the \"appArmorProfile\" field instead");
 }
 
-static void warn_of_amounts(struct warnings *w, const char *field, const struct json *container)
+static void warn_of_amounts(struct warnings *w, const struct place *p, const struct json *container)
 {
 	static const char *const names[] = {"memory", "ephemeral-storage"}, *const parts[] = {"limits", "requests"};
 	const struct json *resources = json_get(container, "resources");
 	for (size_t i = 0; i < COUNT_OF(names); i++)
 		for (size_t k = 0; k < COUNT_OF(parts); k++)
-			if (json_get(json_get(resources, parts[k]), names[i]))
-				warn_of_fraction(w, arena_printf(w->arena, "%s.resources.%s", field, parts[k]),
+			if (has_fraction(json_get(resources, parts[k]), names[i]))
+				warn_of_fraction(w,
+				        arena_printf(w->arena, "%sspec.%s[%d].resources.%s", p->base, p->list, p->index,
+				                parts[k]),
 				        json_get(resources, parts[k]), names[i]);
 }
 
 static void warn_of_containers(
         struct warnings *w, const char *base, const struct json *annotations, const struct json *spec)
 {
-	static const char *const lists[] = {"initContainers", "containers", "ephemeralContainers"};
-	struct ports *all = NULL;
-	for (size_t k = 0; k < COUNT_OF(lists); k++) {
-		int i = 0;
-		JSON_FOREACH (c, json_get(spec, lists[k])) {
-			const char *field = arena_printf(w->arena, "%sspec.%s[%d]", base, lists[k], i);
+	struct ports all = room_for_ports(w->arena, spec);
+	for (size_t k = 0; k < COUNT_OF(container_lists); k++) {
+		struct place p = {base, container_lists[k], 0};
+		JSON_FOREACH (c, json_get(spec, container_lists[k])) {
 			warn_of_profiles(w, base, annotations, spec, c);
-			warn_of_amounts(w, field, c);
-			warn_of_env(w, field, c);
-			if (json_get(c, "ports") && !all)
-				all = ARENA_NEW(w->arena, struct ports);
-			warn_of_ports(w, base, all, lists[k], i++, json_get(c, "ports"));
+			warn_of_amounts(w, &p, c);
+			warn_of_env(w, &p, c);
+			warn_of_ports(w, &p, &all, json_get(c, "ports"));
+			p.index++;
 		}
 	}
+}
+
+static void warn_of_overhead(struct warnings *w, const char *base, const struct json *overhead)
+{
+	static const char *const names[] = {"memory", "ephemeral-storage"};
+	for (size_t i = 0; i < COUNT_OF(names); i++)
+		if (has_fraction(overhead, names[i]))
+			warn_of_fraction(w, arena_printf(w->arena, "%sspec.overhead", base), overhead, names[i]);
 }
 
 /* ---- the whole ---- */
@@ -313,11 +339,7 @@ void warn_of_pod(struct warnings *w, const char *base, const struct json *meta, 
 	warn_of_volumes(w, base, spec);
 	warn_of_repeated(w, base, spec, "hostAliases", "ip");
 	warn_of_pull_secrets(w, base, spec);
-	if (json_get(spec, "overhead")) {
-		const char *field = arena_printf(w->arena, "%sspec.overhead", base);
-		warn_of_fraction(w, field, json_get(spec, "overhead"), "memory");
-		warn_of_fraction(w, field, json_get(spec, "overhead"), "ephemeral-storage");
-	}
+	warn_of_overhead(w, base, json_get(spec, "overhead"));
 	if (json_get(annotations, SECCOMP_POD) && !json_path(spec, "securityContext", "seccompProfile", NULL))
 		warning_add(w,
 		        "%smetadata.annotations[" SECCOMP_POD

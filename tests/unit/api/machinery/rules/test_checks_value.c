@@ -75,8 +75,8 @@ static void containers_have_resources_of_their_own_kind(void **state)
 }
 
 #define CONDITION(type, reason) \
-	"{\"type\":\"" type "\",\"status\":\"True\",\"lastTransitionTime\":\"2026-01-02T03:04:05Z\",\"reason\":\"" reason \
-	"\"}"
+	"{\"type\":\"" type \
+	"\",\"status\":\"True\",\"lastTransitionTime\":\"2026-01-02T03:04:05Z\",\"reason\":\"" reason "\"}"
 
 static void conditions_are_whole_and_each_there_once(void **state)
 {
@@ -88,7 +88,8 @@ static void conditions_are_whole_and_each_there_once(void **state)
 	assert_string_equal(e->items[0].field, "c[0].reason");
 	assert_string_equal(e->items[1].field, "c[1].type");
 	assert_string_equal(e->items[1].message, "Duplicate value: \"A\"");
-	assert_string_equal(e->items[2].message, "Unsupported value: \"\": supported values: \"False\", \"True\", \"Unknown\"");
+	assert_string_equal(
+	        e->items[2].message, "Unsupported value: \"\": supported values: \"False\", \"True\", \"Unknown\"");
 	assert_string_equal(e->items[3].field, "c[2].lastTransitionTime");
 	assert_string_equal(e->items[4].message, "Required value: must be set");
 }
@@ -99,7 +100,8 @@ static void selectors_look_as_in_go(void **state)
 	assert_string_equal(
 	        go_map_text(&a, parse("{\"b\":\"1\",\"a\":\"2\"}")), "map[string]string{\"a\":\"2\", \"b\":\"1\"}");
 	assert_string_equal(go_selector_text(&a, NULL), "\"null\"");
-	assert_string_equal(go_selector_text(&a, parse("{\"matchExpressions\":[{\"key\":\"k\",\"operator\":\"Exists\"}]}")),
+	assert_string_equal(
+	        go_selector_text(&a, parse("{\"matchExpressions\":[{\"key\":\"k\",\"operator\":\"Exists\"}]}")),
 	        "v1.LabelSelector{MatchLabels:map[string]string(nil), MatchExpressions:[]v1.LabelSelectorRequirement{"
 	        "v1.LabelSelectorRequirement{Key:\"k\", Operator:\"Exists\", Values:[]string(nil)}}}");
 }

@@ -56,7 +56,8 @@ static void free_indexes_are_the_first_that_are_missing(void **state)
 
 static void the_first_that_two_share(void **state)
 {
-	struct job_indexes x = job_indexes_parse(&a, SLICE("0,2-4,8"), 10), y = job_indexes_parse(&a, SLICE("1,4-9"), 10),
+	struct job_indexes x = job_indexes_parse(&a, SLICE("0,2-4,8"), 10),
+	                   y = job_indexes_parse(&a, SLICE("1,4-9"), 10),
 	                   z = job_indexes_parse(&a, SLICE("1,5-7,9"), 10);
 	assert_int_equal(job_indexes_first_common(&x, &y), 4);
 	assert_int_equal(job_indexes_first_common(&x, &z), -1);
@@ -69,8 +70,7 @@ static void a_wrong_text_is_refused_with_its_reason(void **state)
 	        {"1,", "cannot convert string to integer for index: \"\""},
 	        {"1-2-3", "the fragment \"1-2-3\" violates the requirement that an index interval can have at most "
 	                  "two parts separated by '-'"},
-	        {"10-11", "too large index: \"10\""},
-	        {"1,1", "non-increasing order, previous: 1, current: 1"},
+	        {"10-11", "too large index: \"10\""}, {"1,1", "non-increasing order, previous: 1, current: 1"},
 	        {"3-2", "non-increasing order, previous: 3, current: 2"}, {"1,10", "too large index: \"10\""}};
 	int64_t total;
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

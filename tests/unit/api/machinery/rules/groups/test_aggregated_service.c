@@ -1,7 +1,8 @@
 /* APIServices: named after what they serve, here or behind a Service. */
 #include "tests/unit/api/machinery/rules/groups/group_cases.h"
 
-#define SPEC(rest) "\"spec\":{\"group\":\"a.b\",\"version\":\"v1\",\"groupPriorityMinimum\":1,\"versionPriority\":1" rest "}"
+#define SPEC(rest) \
+	"\"spec\":{\"group\":\"a.b\",\"version\":\"v1\",\"groupPriorityMinimum\":1,\"versionPriority\":1" rest "}"
 #define BEHIND(rest) SPEC(",\"service\":{\"namespace\":\"d\",\"name\":\"s\"" rest "}")
 
 static const char *errors_of(const char *name, const char *body)
@@ -17,8 +18,9 @@ static void it_is_named_after_what_it_serves(void **state)
 	assert_string_equal(errors_of("v1.a.b", SPEC("")), "");
 	assert_string_equal(errors_of("v1.c", SPEC("")),
 	        "metadata.name: Invalid value: \"v1.c\": must be `spec.version+\".\"+spec.group`: \"v1.a.b\"");
-	assert_string_equal(errors_of("v2.", "\"spec\":{\"version\":\"v2\",\"groupPriorityMinimum\":20001,\"versionPriority\":"
-	                                     "0}"),
+	assert_string_equal(
+	        errors_of("v2.", "\"spec\":{\"version\":\"v2\",\"groupPriorityMinimum\":20001,\"versionPriority\":"
+	                         "0}"),
 	        "spec.group: Required value: only v1 may have an empty group and it better be legacy kube; "
 	        "spec.groupPriorityMinimum: Invalid value: 20001: must be positive and less than 20000; "
 	        "spec.versionPriority: Invalid value: 0: must be positive and less than 1000");
@@ -35,7 +37,8 @@ static void it_is_here_or_behind_a_service(void **state)
 	        "spec.service.namespace: Required value; spec.service.name: Required value");
 	assert_string_equal(errors_of("v1.a.b", SPEC(",\"caBundle\":\"YWI=\",\"insecureSkipTLSVerify\":true")),
 	        "spec.caBundle: Invalid value: \"2 bytes\": local APIServices may not have a caBundle; "
-	        "spec.insecureSkipTLSVerify: Invalid value: true: local APIServices may not have insecureSkipTLSVerify");
+	        "spec.insecureSkipTLSVerify: Invalid value: true: local APIServices may not have "
+	        "insecureSkipTLSVerify");
 	assert_string_equal(
 	        errors_of("v1.a.b", SPEC(",\"caBundle\":\"YWI=\",\"insecureSkipTLSVerify\":true,\"service\":{"
 	                                 "\"namespace\":\"d\",\"name\":\"s\"}")),
@@ -47,7 +50,8 @@ static void a_condition_is_true_or_not(void **state)
 	static const struct group_case cases[] = {
 	        {"apiservices", "\"status\":{\"conditions\":[{\"type\":\"Available\",\"status\":\"True\"}]}", "", NULL},
 	        {"apiservices", "\"status\":{\"conditions\":[{\"type\":\"Available\",\"status\":\"Yes\"}]}", "",
-	                "status.conditions[0].status: Unsupported value: \"Yes\": supported values: \"True\", \"False\", "
+	                "status.conditions[0].status: Unsupported value: \"Yes\": supported values: \"True\", "
+	                "\"False\", "
 	                "\"Unknown\""},
 	};
 	run_group_cases("apiregistration.k8s.io", cases, COUNT_OF(cases), "status");

@@ -6,15 +6,19 @@
 #define TEMPLATE TEMPLATE_OF("\"a\":\"b\"", "")
 #define SELECTOR "\"selector\":{\"matchLabels\":{\"a\":\"b\"}},"
 #define SPEC(rest) "\"spec\":{" rest SELECTOR TEMPLATE "}"
-#define GO_SELECTOR(labels) "v1.LabelSelector{MatchLabels:" labels ", MatchExpressions:[]v1.LabelSelectorRequirement(nil)}"
-#define MISMATCH "spec.template.metadata.labels: Invalid value: map[string]string{\"a\":\"b\"}: `selector` does not match template `labels`"
+#define GO_SELECTOR(labels) \
+	"v1.LabelSelector{MatchLabels:" labels ", MatchExpressions:[]v1.LabelSelectorRequirement(nil)}"
+#define MISMATCH \
+	"spec.template.metadata.labels: Invalid value: map[string]string{\"a\":\"b\"}: `selector` does not match " \
+	"template `labels`"
 #define INT(n) "intstr.IntOrString{Type:0, IntVal:" n ", StrVal:\"\"}"
 #define TEXT(s) "intstr.IntOrString{Type:1, IntVal:0, StrVal:\"" s "\"}"
 #define PERCENT \
 	"a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used " \
 	"for validation is '[0-9]+%')"
 #define LABEL \
-	"a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end " \
+	"a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and " \
+	"end " \
 	"with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is " \
 	"'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
 
@@ -28,17 +32,20 @@ static void a_selector_chooses_the_pods_of_its_template(void **state)
 	        {"deployments", "\"spec\":{" TEMPLATE "}", NULL, "spec.selector: Required value; " MISMATCH},
 	        {"daemonsets", "\"spec\":{" TEMPLATE "}", NULL, MISMATCH},
 	        {"deployments", "\"spec\":{\"selector\":{}," TEMPLATE "}", NULL,
-	                "spec.selector: Invalid value: " GO_SELECTOR("map[string]string(nil)") ": empty selector is "
-	                "invalid for deployment"},
+	                "spec.selector: Invalid value: " GO_SELECTOR(
+	                        "map[string]string(nil)") ": empty selector is "
+	                                                  "invalid for deployment"},
 	        {"replicasets", "\"spec\":{\"selector\":{\"matchLabels\":{}}," TEMPLATE "}", NULL,
-	                "spec.selector: Invalid value: " GO_SELECTOR("map[string]string{}") ": empty selector is invalid "
-	                "for deployment"},
+	                "spec.selector: Invalid value: " GO_SELECTOR(
+	                        "map[string]string{}") ": empty selector is invalid "
+	                                               "for deployment"},
 	        {"statefulsets", "\"spec\":{\"selector\":{}," TEMPLATE "}", NULL,
-	                "spec.selector: Invalid value: " GO_SELECTOR("map[string]string(nil)") ": empty selector is "
-	                "invalid for statefulset"},
+	                "spec.selector: Invalid value: " GO_SELECTOR(
+	                        "map[string]string(nil)") ": empty selector is "
+	                                                  "invalid for statefulset"},
 	        {"daemonsets", "\"spec\":{\"selector\":{}," TEMPLATE "}", NULL,
 	                "spec.selector: Invalid value: " GO_SELECTOR("map[string]string(nil)") ": empty selector is "
-	                "invalid for daemonset"},
+	                                                                                       "invalid for daemonset"},
 	        {"deployments", "\"spec\":{\"selector\":{\"matchLabels\":{\"a\":\"c\"}}," TEMPLATE "}", NULL, MISMATCH},
 	        {"deployments", "\"spec\":{" SELECTOR TEMPLATE_OF("", "") "}", NULL,
 	                "spec.template.metadata.labels: Invalid value: map[string]string{}: `selector` does not match "
@@ -69,15 +76,18 @@ static void pods_of_workloads_last(void **state)
 	                        "\"a\":\"b\"", "\"restartPolicy\":\"Never\",\"activeDeadlineSeconds\":5,") "}",
 	                NULL,
 	                "spec.template.spec.restartPolicy: Unsupported value: \"Never\": supported values: \"Always\"; "
-	                "spec.template.spec.activeDeadlineSeconds: Forbidden: activeDeadlineSeconds in ReplicaSet is not "
+	                "spec.template.spec.activeDeadlineSeconds: Forbidden: activeDeadlineSeconds in ReplicaSet is "
+	                "not "
 	                "Supported"},
-	        {"daemonsets",
-	                "\"spec\":{" SELECTOR TEMPLATE_OF("\"a\":\"b\"", "\"activeDeadlineSeconds\":5,") "}", NULL,
-	                "spec.template.spec.activeDeadlineSeconds: Forbidden: activeDeadlineSeconds in DaemonSet is not "
+	        {"daemonsets", "\"spec\":{" SELECTOR TEMPLATE_OF("\"a\":\"b\"", "\"activeDeadlineSeconds\":5,") "}",
+	                NULL,
+	                "spec.template.spec.activeDeadlineSeconds: Forbidden: activeDeadlineSeconds in DaemonSet is "
+	                "not "
 	                "Supported"},
-	        {"statefulsets",
-	                "\"spec\":{" SELECTOR TEMPLATE_OF("\"a\":\"b\"", "\"activeDeadlineSeconds\":5,") "}", NULL,
-	                "spec.template.spec.activeDeadlineSeconds: Forbidden: activeDeadlineSeconds in StatefulSet is not "
+	        {"statefulsets", "\"spec\":{" SELECTOR TEMPLATE_OF("\"a\":\"b\"", "\"activeDeadlineSeconds\":5,") "}",
+	                NULL,
+	                "spec.template.spec.activeDeadlineSeconds: Forbidden: activeDeadlineSeconds in StatefulSet is "
+	                "not "
 	                "Supported"},
 	};
 	RUN_GROUP_CASES("apps", cases);
@@ -93,7 +103,8 @@ static void a_deployment_rolls(void **state)
 	        {"deployments", ROLLING("\"maxSurge\":\"200%\",\"maxUnavailable\":\"100%\""), NULL, NULL},
 	        {"deployments", ROLLING("\"maxSurge\":\"x\",\"maxUnavailable\":\"101%\""), NULL,
 	                AT "maxUnavailable: Invalid value: " TEXT("101%") ": must not be greater than 100%; " AT
-	                   "maxSurge: Invalid value: " TEXT("x") ": " PERCENT},
+	                                                                  "maxSurge: Invalid value: " TEXT(
+	                                                                          "x") ": " PERCENT},
 	        {"deployments", ROLLING("\"maxSurge\":0,\"maxUnavailable\":0"), NULL,
 	                AT "maxUnavailable: Invalid value: " INT("0") ": may not be 0 when `maxSurge` is 0"},
 	        {"deployments", ROLLING("\"maxSurge\":\"0%\",\"maxUnavailable\":\"0%\""), NULL,
@@ -101,7 +112,8 @@ static void a_deployment_rolls(void **state)
 	        {"deployments", ROLLING("\"maxSurge\":-1,\"maxUnavailable\":1"), NULL,
 	                AT "maxSurge: Invalid value: -1: must be greater than or equal to 0"},
 	        {"deployments", STRATEGY("\"type\":\"Recreate\",\"rollingUpdate\":{}"), NULL,
-	                "spec.strategy.rollingUpdate: Forbidden: may not be specified when strategy `type` is 'Recreate'"},
+	                "spec.strategy.rollingUpdate: Forbidden: may not be specified when strategy `type` is "
+	                "'Recreate'"},
 	        {"deployments", STRATEGY("\"type\":\"Slow\""), NULL,
 	                "spec.strategy: Unsupported value: apps.DeploymentStrategy{Type:\"Slow\", "
 	                "RollingUpdate:(*apps.RollingUpdateDeployment)(nil)}: supported values: \"Recreate\", "
@@ -109,7 +121,8 @@ static void a_deployment_rolls(void **state)
 	        {"deployments", SPEC("\"progressDeadlineSeconds\":5,\"minReadySeconds\":5,"), NULL,
 	                "spec.progressDeadlineSeconds: Invalid value: 5: must be greater than minReadySeconds"},
 	        {"deployments", SPEC("\"replicas\":-1,\"revisionHistoryLimit\":-1,"), NULL,
-	                "spec.replicas: Invalid value: -1: must be greater than or equal to 0; spec.revisionHistoryLimit: "
+	                "spec.replicas: Invalid value: -1: must be greater than or equal to 0; "
+	                "spec.revisionHistoryLimit: "
 	                "Invalid value: -1: must be greater than or equal to 0"},
 	};
 	RUN_GROUP_CASES("apps", cases);
@@ -157,9 +170,11 @@ static void a_stateful_set_has_an_order(void **state)
 	                "values: \"Retain\", \"Delete\""},
 	        {"statefulsets", SPEC("\"serviceName\":\"x\","), SPEC(""),
 	                "spec: Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', "
-	                "'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and "
+	                "'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' "
+	                "and "
 	                "'minReadySeconds' are forbidden"},
-	        {"statefulsets", SPEC("\"replicas\":3,\"minReadySeconds\":1,\"ordinals\":{\"start\":1},"), SPEC(""), NULL},
+	        {"statefulsets", SPEC("\"replicas\":3,\"minReadySeconds\":1,\"ordinals\":{\"start\":1},"), SPEC(""),
+	                NULL},
 	        /* what only the pod would be refused for */
 	        {"statefulsets", "\"spec\":{" SELECTOR TEMPLATE_OF("\"a\":\"b\"", "\"hostname\":\"A_B\",") "}", NULL,
 	                NULL},
@@ -201,8 +216,10 @@ static void counters_of_a_status_fit(void **state)
 	                "status.availableReplicas: Invalid value: 3: cannot be greater than status.replicas; "
 	                "status.availableReplicas: Invalid value: 3: cannot be greater than readyReplicas"},
 	        {"deployments", STATUS("\"replicas\":-1"), "",
-	                "status.replicas: Invalid value: -1: must be greater than or equal to 0; status.updatedReplicas: "
-	                "Invalid value: 0: cannot be greater than status.replicas; status.readyReplicas: Invalid value: 0: "
+	                "status.replicas: Invalid value: -1: must be greater than or equal to 0; "
+	                "status.updatedReplicas: "
+	                "Invalid value: 0: cannot be greater than status.replicas; status.readyReplicas: Invalid "
+	                "value: 0: "
 	                "cannot be greater than status.replicas; status.availableReplicas: Invalid value: 0: cannot be "
 	                "greater than status.replicas"},
 	        {"deployments", STATUS("\"collisionCount\":1"), STATUS("\"collisionCount\":2"),

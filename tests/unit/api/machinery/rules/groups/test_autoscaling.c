@@ -12,14 +12,15 @@
 #define PODS(name, target) \
 	METRIC("\"type\":\"Pods\",\"pods\":{\"metric\":{\"name\":\"" name "\"},\"target\":{" target "}}")
 #define OBJECT(of, target) \
-	METRIC("\"type\":\"Object\",\"object\":{\"describedObject\":{" of "},\"metric\":{\"name\":\"m\"},\"target\":{" \
-	       target "}}")
+	METRIC("\"type\":\"Object\",\"object\":{\"describedObject\":{" of \
+	       "},\"metric\":{\"name\":\"m\"},\"target\":{" target "}}")
 #define CONTAINER(name, of) \
 	METRIC("\"type\":\"ContainerResource\",\"containerResource\":{\"name\":\"" name "\",\"container\":\"" of \
 	       "\",\"target\":{\"type\":\"Utilization\",\"averageUtilization\":50}}")
 #define AT(rest) "spec.metrics[0]." rest
 #define LABEL \
-	"a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end " \
+	"a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and " \
+	"end " \
 	"with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is " \
 	"'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
 
@@ -30,18 +31,21 @@ static void what_is_scaled_and_how_far(void **state)
 	static const struct group_case cases[] = {
 	        {"horizontalpodautoscalers", HPA(""), NULL, NULL},
 	        {"horizontalpodautoscalers", HPA(",\"minReplicas\":0"), NULL,
-	                "spec.minReplicas: Invalid value: 0: must be greater than or equal to 1; spec.metrics: Forbidden: "
+	                "spec.minReplicas: Invalid value: 0: must be greater than or equal to 1; spec.metrics: "
+	                "Forbidden: "
 	                "must specify at least one Object or External metric to support scaling to zero replicas"},
 	        {"horizontalpodautoscalers", HPA(",\"minReplicas\":-1"), HPA(",\"minReplicas\":0"),
 	                "spec.minReplicas: Invalid value: -1: must be greater than or equal to 0"},
 	        {"horizontalpodautoscalers", HPA(",\"minReplicas\":4"), NULL,
 	                "spec.maxReplicas: Invalid value: 3: must be greater than or equal to `minReplicas`"},
 	        {"horizontalpodautoscalers", "\"spec\":{" REF ",\"maxReplicas\":0}", NULL,
-	                "spec.maxReplicas: Invalid value: 0: must be greater than 0; spec.maxReplicas: Invalid value: 0: "
+	                "spec.maxReplicas: Invalid value: 0: must be greater than 0; spec.maxReplicas: Invalid value: "
+	                "0: "
 	                "must be greater than or equal to `minReplicas`"},
 	        {"horizontalpodautoscalers",
 	                "\"spec\":{\"scaleTargetRef\":{\"kind\":\"\",\"name\":\"a/b\"},\"maxReplicas\":1}", NULL,
-	                "spec.scaleTargetRef.kind: Required value; spec.scaleTargetRef.name: Invalid value: \"a/b\": may "
+	                "spec.scaleTargetRef.kind: Required value; spec.scaleTargetRef.name: Invalid value: \"a/b\": "
+	                "may "
 	                "not contain '/'"},
 	};
 	RUN(cases);
@@ -70,7 +74,8 @@ static void a_metric_has_the_source_of_its_type(void **state)
 	                           "averageValue")},
 	        {"horizontalpodautoscalers", EXTERNAL(VALUE), NULL, NULL},
 	        {"horizontalpodautoscalers", EXTERNAL("\"type\":\"Value\""), NULL,
-	                AT("external.target.averageValue: Required value: must set either a target value for metric or a "
+	                AT("external.target.averageValue: Required value: must set either a target value for metric or "
+	                   "a "
 	                   "per-pod target")},
 	        {"horizontalpodautoscalers", EXTERNAL(VALUE ",\"averageValue\":\"1\""), NULL,
 	                AT("external.target.value: Forbidden: may not set both a target value for metric and a per-pod "
@@ -102,7 +107,8 @@ static void a_target_is_one_and_positive(void **state)
 	                           "AverageValue; ") AT("resource.target.averageUtilization: Invalid value: 0: must be "
 	                                                "greater than 0")},
 	        {"horizontalpodautoscalers", CPU("\"type\":\"Utilization\""), NULL,
-	                AT("resource.target.averageUtilization: Required value: must set either a target raw value or a "
+	                AT("resource.target.averageUtilization: Required value: must set either a target raw value or "
+	                   "a "
 	                   "target utilization")},
 	        {"horizontalpodautoscalers", CPU(AVERAGE ",\"averageUtilization\":5"), NULL,
 	                AT("resource.target.averageValue: Forbidden: may not set both a target raw value and a target "

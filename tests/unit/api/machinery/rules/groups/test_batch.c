@@ -25,7 +25,8 @@ static void a_job_says_what_is_wrong(void **state)
 	        {"jobs", JOB("\"managedBy\":\"a.b/c\","), NULL, NULL},
 	        {"jobs", JOB("\"managedBy\":\"\","), NULL, "spec.managedBy: Required value"},
 	        {"jobs", JOB("\"managedBy\":\"me\","), NULL,
-	                "spec.managedBy: Invalid value: \"me\": must be a domain-prefixed path (such as \"acme.io/foo\")"},
+	                "spec.managedBy: Invalid value: \"me\": must be a domain-prefixed path (such as "
+	                "\"acme.io/foo\")"},
 	        {"jobs", JOB_WITH("", TEMPLATE_OF("", "")), NULL,
 	                "spec.template.spec.restartPolicy: Required value: valid values: \"OnFailure\", \"Never\""},
 	        {"jobs", INDEXED("\"backoffLimitPerIndex\":1,\"maxFailedIndexes\":4,"), NULL,
@@ -55,13 +56,14 @@ static void rules_of_policies_say_what_is_wrong(void **state)
 	                AT_RULE(".onExitCodes.values[2]: Duplicate value: 1; ")
 	                        AT_RULE(".onExitCodes.values: Invalid value: []int32{1, 2, 1}: must be ordered")},
 	        {"jobs", CODES("\"values\":[1],\"containerName\":\"x\""), NULL,
-	                AT_RULE(".onExitCodes.operator: Required value: valid values: [\"In\" \"NotIn\"]; ")
-	                        AT_RULE(".onExitCodes.containerName: Invalid value: \"x\": must be one of the container "
-	                                "or initContainer names in the pod template")},
+	                AT_RULE(".onExitCodes.operator: Required value: valid values: [\"In\" \"NotIn\"]; ") AT_RULE(
+	                        ".onExitCodes.containerName: Invalid value: \"x\": must be one of the container "
+	                        "or initContainer names in the pod template")},
 	        {"jobs", FAILURE("\"action\":\"Count\""), NULL,
 	                AT_RULE(": Invalid value: specifying one of OnExitCodes and OnPodConditions is required")},
 	        {"jobs", FAILURE("\"onPodConditions\":[{\"type\":\"A\"}]"), NULL,
-	                AT_RULE(".action: Required value: valid values: [\"Count\" \"FailIndex\" \"FailJob\" \"Ignore\"]")},
+	                AT_RULE(".action: Required value: valid values: [\"Count\" \"FailIndex\" \"FailJob\" "
+	                        "\"Ignore\"]")},
 	        {"jobs", SUCCESS("{\"succeededIndexes\":\"0-1\",\"succeededCount\":2}"), NULL, NULL},
 	        {"jobs", SUCCESS("{\"succeededIndexes\":\"0,1-2-3\"}"), NULL,
 	                "spec.successPolicy.rules[0].succeededIndexes: Invalid value: \"0,1-2-3\": error parsing "
@@ -80,8 +82,7 @@ static void rules_of_policies_say_what_is_wrong(void **state)
 	RUN_GROUP_CASES("batch", cases);
 }
 
-#define WAITING(spec, rest) \
-	JOB_WITH("\"suspend\":true,", TEMPLATE_OF(rest, "\"restartPolicy\":\"Never\"," spec))
+#define WAITING(spec, rest) JOB_WITH("\"suspend\":true,", TEMPLATE_OF(rest, "\"restartPolicy\":\"Never\"," spec))
 #define NODES "\"nodeAffinity\":{}"
 #define APART "\"podAntiAffinity\":{}"
 
@@ -104,9 +105,9 @@ static void a_suspended_job_may_be_placed_anew(void **state)
 	RUN_GROUP_CASES("batch", cases);
 	assert_true(is_refused(WAITING("\"affinity\":{" APART "},", ""), WAITING("", ""), "spec.template: "));
 	assert_true(is_refused(WAITING("\"hostNetwork\":true,", ""), WAITING("", ""), "spec.template: "));
-	assert_true(is_refused(
-	        JOB_WITH("", TEMPLATE_OF("", "\"restartPolicy\":\"Never\",\"nodeSelector\":{\"x\":\"y\"},")), JOB(""),
-	        "spec.template: "));
+	assert_true(
+	        is_refused(JOB_WITH("", TEMPLATE_OF("", "\"restartPolicy\":\"Never\",\"nodeSelector\":{\"x\":\"y\"},")),
+	                JOB(""), "spec.template: "));
 }
 
 static void what_of_a_job_stays(void **state)
@@ -201,10 +202,11 @@ static void a_cron_job_has_a_schedule_and_a_zone(void **state)
 	                "spec.timeZone: Invalid value: \"../etc/passwd\": unknown time zone ../etc/passwd"},
 	        {"cronjobs", CRON(HOURLY ",\"timeZone\":\"Mars/Olympus\""), NULL,
 	                "spec.timeZone: Invalid value: \"Mars/Olympus\": unknown time zone Mars/Olympus"},
-	        {"cronjobs", CRON(HOURLY ",\"timeZone\":\"Mars/Olympus\""), CRON(HOURLY ",\"timeZone\":\"Mars/Olympus\""),
-	                NULL},
+	        {"cronjobs", CRON(HOURLY ",\"timeZone\":\"Mars/Olympus\""),
+	                CRON(HOURLY ",\"timeZone\":\"Mars/Olympus\""), NULL},
 	        {"cronjobs", CRON(HOURLY ",\"concurrencyPolicy\":\"Never\""), NULL,
-	                "spec.concurrencyPolicy: Unsupported value: \"Never\": supported values: \"Allow\", \"Forbid\", "
+	                "spec.concurrencyPolicy: Unsupported value: \"Never\": supported values: \"Allow\", "
+	                "\"Forbid\", "
 	                "\"Replace\""},
 	};
 	RUN_GROUP_CASES("batch", cases);
@@ -239,10 +241,10 @@ static void names_leave_room_for_what_is_made_of_them(void **state)
 	assert_string_equal(group_errors(cron, c, c, ""), ""); /* who is there already may be written */
 	memset(name, 'a', 62);
 	json_set_cstr(&a, json_get(j, "metadata"), "name", name);
-	assert_string_equal(group_errors(job, j, NULL, ""),
-	        arena_printf(&a,
-	                "metadata.name: Invalid value: \"%s\": will not able to create pod with invalid DNS label: %s-2",
-	                name, name));
+	assert_string_equal(group_errors(job, j, NULL, ""), arena_printf(&a,
+	                                                            "metadata.name: Invalid value: \"%s\": will not "
+	                                                            "able to create pod with invalid DNS label: %s-2",
+	                                                            name, name));
 }
 
 int main(void)

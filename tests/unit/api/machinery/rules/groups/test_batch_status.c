@@ -22,7 +22,9 @@ static void conditions_do_not_contradict(void **state)
 	                WRONG "cannot set Failed=True condition without the FailureTarget=true condition"},
 	        {"jobs", STATUS(BEGUN "," DONE "," CONDITIONS(IS("Complete"))), STATUS(BEGUN),
 	                WRONG "cannot set Complete=True condition without the SuccessCriteriaMet=true condition"},
-	        {"jobs", STATUS(BEGUN "," DONE "," CONDITIONS(IS("SuccessCriteriaMet") "," IS("Complete") "," IS("FailureTarget") "," IS("Failed"))),
+	        {"jobs",
+	                STATUS(BEGUN "," DONE "," CONDITIONS(
+	                        IS("SuccessCriteriaMet") "," IS("Complete") "," IS("FailureTarget") "," IS("Failed"))),
 	                STATUS(BEGUN),
 	                WRONG "cannot set Complete=True and Failed=true conditions; " WRONG
 	                      "cannot set Complete=True and FailureTarget=true conditions; " WRONG
@@ -59,12 +61,14 @@ static void times_are_in_order(void **state)
 {
 	static const struct group_case cases[] = {
 	        {"jobs", STATUS(BEGUN "," DONE), STATUS(BEGUN),
-	                "status.completionTime: Invalid value: 2026-01-02 03:05:05 +0000 UTC: cannot set completionTime "
+	                "status.completionTime: Invalid value: 2026-01-02 03:05:05 +0000 UTC: cannot set "
+	                "completionTime "
 	                "when there is no Complete=True condition"},
 	        {"jobs", STATUS(BEGUN "," MET_AND_COMPLETE), STATUS(BEGUN),
 	                "status.completionTime: Required value: completionTime is required for Complete jobs"},
 	        {"jobs", STATUS("\"startTime\":\"2026-01-03T03:04:05Z\"," DONE "," MET_AND_COMPLETE), STATUS(""),
-	                "status.completionTime: Invalid value: 2026-01-02 03:05:05 +0000 UTC: must be equal to or after "
+	                "status.completionTime: Invalid value: 2026-01-02 03:05:05 +0000 UTC: must be equal to or "
+	                "after "
 	                "`startTime`"},
 	        {"jobs", STATUS(DONE "," MET_AND_COMPLETE), STATUS(""),
 	                "status.startTime: Required value: startTime is required for finished job"},
@@ -106,8 +110,9 @@ static void counters_fit(void **state)
 static void indexes_are_indexes_of_the_job(void **state)
 {
 	static const struct group_case cases[] = {
-	        {"jobs", OF(INDEXED ",\"backoffLimitPerIndex\":1",
-	                         "\"completedIndexes\":\"0,2-3\",\"failedIndexes\":\"1\""),
+	        {"jobs",
+	                OF(INDEXED ",\"backoffLimitPerIndex\":1",
+	                        "\"completedIndexes\":\"0,2-3\",\"failedIndexes\":\"1\""),
 	                STATUS(""), NULL},
 	        {"jobs", OF(INDEXED, "\"completedIndexes\":\"4-5\""), STATUS(""),
 	                "status.completedIndexes: Invalid value: \"4-5\": error parsing completedIndexes: too large "
@@ -115,8 +120,9 @@ static void indexes_are_indexes_of_the_job(void **state)
 	        {"jobs", OF(INDEXED ",\"backoffLimitPerIndex\":1", "\"failedIndexes\":\"3,2\""), STATUS(""),
 	                "status.failedIndexes: Invalid value: \"3,2\": error parsing failedIndexes: non-increasing "
 	                "order, previous: 3, current: 2"},
-	        {"jobs", OF(INDEXED ",\"backoffLimitPerIndex\":1",
-	                         "\"completedIndexes\":\"0,2-3\",\"failedIndexes\":\"1-2\""),
+	        {"jobs",
+	                OF(INDEXED ",\"backoffLimitPerIndex\":1",
+	                        "\"completedIndexes\":\"0,2-3\",\"failedIndexes\":\"1-2\""),
 	                STATUS(""),
 	                "status.failedIndexes: Invalid value: \"1-2\": failedIndexes and completedIndexes overlap at "
 	                "index: 2"},

@@ -8,7 +8,8 @@
 #define ANY "\"any\""
 #define AT_SIGNER "spec.signerName: Invalid value: "
 #define LABEL \
-	"a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end " \
+	"a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and " \
+	"end " \
 	"with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is " \
 	"'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
 
@@ -33,9 +34,9 @@ static void what_is_asked_for(void **state)
 	        {SPEC("Example.com/x", ANY, ""), AT_SIGNER "\"Example.com\": validating label \"Example\": " LABEL},
 	        {SPEC("a.b/c", "", ""), "spec.usages: Required value"},
 	        {SPEC("a.b/c", ANY "," ANY, ""), "spec.usages[1]: Duplicate value: \"any\""},
-	        {SPEC("a.b/c", ANY, ",\"expirationSeconds\":599"),
-	                "spec.expirationSeconds: Invalid value: 599: may not specify a duration less than 600 seconds (10 "
-	                "minutes)"},
+	        {SPEC("a.b/c", ANY, ",\"expirationSeconds\":599"), "spec.expirationSeconds: Invalid value: 599: may "
+	                                                           "not specify a duration less than 600 seconds (10 "
+	                                                           "minutes)"},
 	};
 	const struct resource *r =
 	        resource_find(SLICE("certificates.k8s.io"), SLICE("v1"), SLICE("certificatesigningrequests"));
@@ -62,7 +63,8 @@ static void a_verdict_is_one_and_lasts(void **state)
 	        {"certificatesigningrequests", STATUS(IS("", "")), "",
 	                "status.conditions[0].type: Required value; status.conditions[0].status: Required value"},
 	        {"certificatesigningrequests", STATUS(IS("Approved", "True") "," IS("Denied", "True")), "",
-	                "status.conditions[1].type: Invalid value: \"Denied\": Approved and Denied conditions are mutually "
+	                "status.conditions[1].type: Invalid value: \"Denied\": Approved and Denied conditions are "
+	                "mutually "
 	                "exclusive"},
 	        {"certificatesigningrequests", STATUS(IS("A", "True") "," IS("A", "True")), "",
 	                "status.conditions[1].type: Duplicate value: \"A\""},
@@ -79,7 +81,8 @@ static void a_certificate_is_one_and_stays(void **state)
 {
 	static const struct group_case cases[] = {
 	        {"certificatesigningrequests", CERTIFICATE("eA=="), "",
-	                "status.certificate: Invalid value: \"<certificate data>\": must contain at least one CERTIFICATE "
+	                "status.certificate: Invalid value: \"<certificate data>\": must contain at least one "
+	                "CERTIFICATE "
 	                "PEM block"},
 	        /* -----BEGIN RSA KEY----- */
 	        {"certificatesigningrequests", CERTIFICATE("LS0tLS1CRUdJTiBSU0EgS0VZLS0tLS0K"), "",

@@ -5,7 +5,8 @@
 #define SCHEMA(rest) "\"spec\":{\"priorityLevelConfiguration\":{\"name\":\"l\"}" rest "}"
 #define RULES(rest) SCHEMA(",\"rules\":[{" rest "}]")
 #define EVERYBODY "\"subjects\":[{\"kind\":\"Group\",\"group\":{\"name\":\"*\"}}]"
-#define OF(subject) RULES("\"subjects\":[{" subject "}],\"nonResourceRules\":[{\"verbs\":[\"*\"],\"nonResourceURLs\":[\"*\"]}]")
+#define OF(subject) \
+	RULES("\"subjects\":[{" subject "}],\"nonResourceRules\":[{\"verbs\":[\"*\"],\"nonResourceURLs\":[\"*\"]}]")
 #define RESOURCES(rest) RULES(EVERYBODY ",\"resourceRules\":[{" rest "}]")
 #define PATHS(list) RULES(EVERYBODY ",\"nonResourceRules\":[{\"verbs\":[\"get\"],\"nonResourceURLs\":[" list "]}]")
 #define AT(rest) "spec.rules[0]." rest
@@ -22,7 +23,8 @@ static void a_schema_has_a_place_and_a_level(void **state)
 	        {"flowschemas", "\"spec\":{}", NULL,
 	                "spec.priorityLevelConfiguration.name: Required value: must reference a priority level"},
 	        {"flowschemas", SCHEMA(",\"distinguisherMethod\":{\"type\":\"ByHand\"}"), NULL,
-	                "spec.distinguisherMethod.type: Unsupported value: \"ByHand\": supported values: \"ByNamespace\", "
+	                "spec.distinguisherMethod.type: Unsupported value: \"ByHand\": supported values: "
+	                "\"ByNamespace\", "
 	                "\"ByUser\""},
 	};
 	RUN_GROUP_CASES(API, cases);
@@ -32,11 +34,12 @@ static void a_rule_is_about_somebody(void **state)
 {
 	static const struct group_case cases[] = {
 	        {"flowschemas", OF("\"kind\":\"User\",\"user\":{\"name\":\"a\"}"), NULL, NULL},
-	        {"flowschemas", OF("\"kind\":\"ServiceAccount\",\"serviceAccount\":{\"name\":\"*\",\"namespace\":\"a\"}"),
-	                NULL, NULL},
+	        {"flowschemas",
+	                OF("\"kind\":\"ServiceAccount\",\"serviceAccount\":{\"name\":\"*\",\"namespace\":\"a\"}"), NULL,
+	                NULL},
 	        {"flowschemas", OF("\"kind\":\"User\",\"group\":{\"name\":\"a\"}"), NULL,
-	                AT("subjects[0].user: Required value: user is required when subject kind is 'User'; ")
-	                        AT("subjects[0].group: Forbidden: group is forbidden when subject kind is not 'Group'")},
+	                AT("subjects[0].user: Required value: user is required when subject kind is 'User'; ") AT(
+	                        "subjects[0].group: Forbidden: group is forbidden when subject kind is not 'Group'")},
 	        {"flowschemas", OF("\"kind\":\"ServiceAccount\",\"serviceAccount\":{\"name\":\"\",\"namespace\":\"\"}"),
 	                NULL,
 	                AT("subjects[0].serviceAccount.name: Required value; ")
@@ -46,7 +49,8 @@ static void a_rule_is_about_somebody(void **state)
 	                AT("subjects[0].kind: Unsupported value: \"Robot\": supported values: \"Group\", "
 	                   "\"ServiceAccount\", \"User\"")},
 	        {"flowschemas", RULES(""), NULL,
-	                AT("subjects: Required value: subjects must contain at least one value; spec.rules[0]: Required "
+	                AT("subjects: Required value: subjects must contain at least one value; spec.rules[0]: "
+	                   "Required "
 	                   "value: at least one of resourceRules and nonResourceRules has to be non-empty")},
 	};
 	RUN_GROUP_CASES(API, cases);
@@ -60,40 +64,44 @@ static void a_rule_is_about_something(void **state)
 	                          "\"clusterScope\":true"),
 	                NULL, NULL},
 	        {"flowschemas", RESOURCES(""), NULL,
-	                AT("resourceRules[0].verbs: Required value: verbs must contain at least one value; ")
-	                        AT("resourceRules[0].apiGroups: Required value: resource rules must supply at least one "
-	                           "api group; ") AT("resourceRules[0].resources: Required value: resource rules must "
-	                                             "supply at least one resource; ")
-	                                AT("resourceRules[0].namespaces: Required value: resource rules that are not "
-	                                   "cluster scoped must supply at least one namespace")},
+	                AT("resourceRules[0].verbs: Required value: verbs must contain at least one value; ") AT(
+	                        "resourceRules[0].apiGroups: Required value: resource rules must supply at least one "
+	                        "api group; ") AT("resourceRules[0].resources: Required value: resource rules must "
+	                                          "supply at least one resource; ")
+	                        AT("resourceRules[0].namespaces: Required value: resource rules that are not "
+	                           "cluster scoped must supply at least one namespace")},
 	        {"flowschemas",
 	                RESOURCES("\"verbs\":[\"*\",\"get\"],\"apiGroups\":[\"\"],\"resources\":[\"pods\",\"*\"],"
 	                          "\"namespaces\":[\"A\"]"),
 	                NULL,
-	                AT("resourceRules[0].verbs: Invalid value: []string{\"*\", \"get\"}: if '*' is present, must not "
+	                AT("resourceRules[0].verbs: Invalid value: []string{\"*\", \"get\"}: if '*' is present, must "
+	                   "not "
 	                   "specify other verbs; ") AT("resourceRules[0].resources: Invalid value: []string{\"pods\", "
 	                                               "\"*\"}: if '*' is present, must not specify other resources; ")
-	                        AT("resourceRules[0].namespaces[0]: Invalid value: \"A\": each member of this list must "
+	                        AT("resourceRules[0].namespaces[0]: Invalid value: \"A\": each member of this list "
+	                           "must "
 	                           "be '*' or a DNS-1123 label; a lowercase RFC 1123 label must consist of lower case "
 	                           "alphanumeric characters or '-', and must start and end with an alphanumeric "
 	                           "character (e.g. 'my-name',  or '123-abc', regex used for validation is "
 	                           "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')")},
 	        {"flowschemas",
-	                RESOURCES("\"verbs\":[\"read\"],\"apiGroups\":[\"\"],\"resources\":[\"*\"],\"namespaces\":[\"*\"]"),
+	                RESOURCES("\"verbs\":[\"read\"],\"apiGroups\":[\"\"],\"resources\":[\"*\"],\"namespaces\":[\"*"
+	                          "\"]"),
 	                NULL,
-	                AT("resourceRules[0].verbs: Unsupported value: []string{\"read\"}: supported values: \"create\", "
+	                AT("resourceRules[0].verbs: Unsupported value: []string{\"read\"}: supported values: "
+	                   "\"create\", "
 	                   "\"delete\", \"deletecollection\", \"get\", \"list\", \"patch\", \"proxy\", \"update\", "
 	                   "\"watch\"")},
 	        {"flowschemas", PATHS("\"/\",\"/healthz\",\"/a/*\""), NULL, NULL},
 	        {"flowschemas", PATHS("\"a\",\"/a b\",\"/a//b\",\"/a*\",\"\""), NULL,
-	                AT("nonResourceRules[0].nonResourceURLs[0]: Invalid value: \"a\": must start with slash; ")
-	                        AT("nonResourceRules[0].nonResourceURLs[1]: Invalid value: \"/a b\": must not contain "
-	                           "white-space; ") AT("nonResourceRules[0].nonResourceURLs[2]: Invalid value: "
-	                                               "\"/a//b\": must not contain double slash; ")
-	                                AT("nonResourceRules[0].nonResourceURLs[3]: Invalid value: \"/a*\": wildcard can "
-	                                   "only do suffix matching; ")
-	                                        AT("nonResourceRules[0].nonResourceURLs[4]: Invalid value: \"\": must not "
-	                                           "be empty")},
+	                AT("nonResourceRules[0].nonResourceURLs[0]: Invalid value: \"a\": must start with slash; ") AT(
+	                        "nonResourceRules[0].nonResourceURLs[1]: Invalid value: \"/a b\": must not contain "
+	                        "white-space; ") AT("nonResourceRules[0].nonResourceURLs[2]: Invalid value: "
+	                                            "\"/a//b\": must not contain double slash; ")
+	                        AT("nonResourceRules[0].nonResourceURLs[3]: Invalid value: \"/a*\": wildcard can "
+	                           "only do suffix matching; ")
+	                                AT("nonResourceRules[0].nonResourceURLs[4]: Invalid value: \"\": must not "
+	                                   "be empty")},
 	};
 	RUN_GROUP_CASES(API, cases);
 }
@@ -110,8 +118,9 @@ static void a_level_lets_so_much_through(void **state)
 	        {"prioritylevelconfigurations", QUEUES(""), NULL, NULL},
 	        {"prioritylevelconfigurations", QUEUES("\"queues\":64,\"handSize\":10"), NULL, NULL},
 	        {"prioritylevelconfigurations", QUEUES("\"queues\":128,\"handSize\":9"), NULL,
-	                AT_QUEUING "handSize: Invalid value: 9: required entropy bits of deckSize 128 and handSize 9 should "
-	                           "not be greater than 60"},
+	                AT_QUEUING
+	                "handSize: Invalid value: 9: required entropy bits of deckSize 128 and handSize 9 should "
+	                "not be greater than 60"},
 	        {"prioritylevelconfigurations", QUEUES("\"queues\":4,\"handSize\":5,\"queueLengthLimit\":-1"), NULL,
 	                AT_QUEUING "queueLengthLimit: Invalid value: -1: must be positive; " AT_QUEUING
 	                           "handSize: Invalid value: 5: should not be greater than queues (4)"},

@@ -7,14 +7,17 @@
 static void a_budget_has_one_amount(void **state)
 {
 	static const struct group_case cases[] = {
-	        {"poddisruptionbudgets", SPEC("\"minAvailable\":\"50%\",\"unhealthyPodEvictionPolicy\":\"AlwaysAllow\""),
-	                NULL, NULL},
+	        {"poddisruptionbudgets",
+	                SPEC("\"minAvailable\":\"50%\",\"unhealthyPodEvictionPolicy\":\"AlwaysAllow\""), NULL, NULL},
 	        {"poddisruptionbudgets", SPEC("\"minAvailable\":1,\"maxUnavailable\":1"), NULL,
-	                "spec: Invalid value: policy.PodDisruptionBudgetSpec{...}: minAvailable and maxUnavailable cannot "
+	                "spec: Invalid value: policy.PodDisruptionBudgetSpec{...}: minAvailable and maxUnavailable "
+	                "cannot "
 	                "be both set"},
 	        {"poddisruptionbudgets", SPEC("\"minAvailable\":\"half\""), NULL,
-	                "spec.minAvailable: Invalid value: " TEXT("half") ": a valid percent string must be a numeric "
-	                "string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')"},
+	                "spec.minAvailable: Invalid value: " TEXT(
+	                        "half") ": a valid percent string must be a numeric "
+	                                "string followed by an ending '%' (e.g. '1%',  or '93%', regex used for "
+	                                "validation is '[0-9]+%')"},
 	        {"poddisruptionbudgets", SPEC("\"maxUnavailable\":\"101%\""), NULL,
 	                "spec.maxUnavailable: Invalid value: " TEXT("101%") ": must not be greater than 100%"},
 	        {"poddisruptionbudgets", SPEC("\"maxUnavailable\":-1"), NULL,
@@ -23,12 +26,15 @@ static void a_budget_has_one_amount(void **state)
 	                "spec.unhealthyPodEvictionPolicy: Unsupported value: \"Never\": supported values: "
 	                "\"AlwaysAllow\", \"IfHealthyBudget\""},
 	        {"poddisruptionbudgets",
-	                SPEC("\"selector\":{\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"In\",\"values\":[\"b\"]},{"
+	                SPEC("\"selector\":{\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"In\",\"values\":[\"b\"]"
+	                     "},{"
 	                     "\"key\":\"a\",\"operator\":\"NotIn\",\"values\":[\"b\",\"-\"]}]}"),
 	                NULL,
-	                "spec.selector.matchExpressions[1].values[1]: Invalid value: \"-\": a valid label must be an empty "
+	                "spec.selector.matchExpressions[1].values[1]: Invalid value: \"-\": a valid label must be an "
+	                "empty "
 	                "string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
-	                "alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
+	                "alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for "
+	                "validation is "
 	                "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"},
 	        {"poddisruptionbudgets", SPEC("\"maxUnavailable\":2"), SPEC("\"minAvailable\":1"), NULL},
 	};
@@ -39,7 +45,8 @@ static void its_status_counts(void **state)
 {
 	static const struct group_case cases[] = {
 	        {"poddisruptionbudgets",
-	                "\"status\":{\"disruptionsAllowed\":1,\"conditions\":[{\"type\":\"DisruptionAllowed\",\"status\":"
+	                "\"status\":{\"disruptionsAllowed\":1,\"conditions\":[{\"type\":\"DisruptionAllowed\","
+	                "\"status\":"
 	                "\"True\",\"reason\":\"SufficientPods\",\"lastTransitionTime\":\"2026-01-02T03:04:05Z\"}]}",
 	                "", NULL},
 	        {"poddisruptionbudgets",

@@ -13,16 +13,19 @@ static void a_rule_is_of_resources_or_of_paths(void **state)
 	        {"clusterroles", RULE(PATHS), NULL, NULL},
 	        {"roles", "\"rules\":[{}]", NULL,
 	                "rules[0].verbs: Required value: verbs must contain at least one value; rules[0].apiGroups: "
-	                "Required value: resource rules must supply at least one api group; rules[0].resources: Required "
+	                "Required value: resource rules must supply at least one api group; rules[0].resources: "
+	                "Required "
 	                "value: resource rules must supply at least one resource"},
 	        {"roles", RULE(PATHS), NULL,
-	                "rules[0].nonResourceURLs: Invalid value: []string{\"/a\", \"/b\"}: namespaced rules cannot apply "
+	                "rules[0].nonResourceURLs: Invalid value: []string{\"/a\", \"/b\"}: namespaced rules cannot "
+	                "apply "
 	                "to non-resource URLs"},
 	        {"clusterroles", RULE(PATHS THINGS), NULL,
 	                "rules[0].nonResourceURLs: Invalid value: []string{\"/a\", \"/b\"}: rules cannot apply to both "
 	                "regular resources and non-resource URLs"},
 	        {"clusterroles", "\"aggregationRule\":{}", NULL,
-	                "aggregationRule.clusterRoleSelectors: Required value: at least one clusterRoleSelector required "
+	                "aggregationRule.clusterRoleSelectors: Required value: at least one clusterRoleSelector "
+	                "required "
 	                "if aggregationRule is non-nil"},
 	};
 	RUN_GROUP_CASES(RBAC_API, cases);

@@ -27,7 +27,8 @@ static const char *errors_of(const char *name, const char *body)
 }
 
 #define RESERVED \
-	"metadata.name: Forbidden: priority class names with 'system-' prefix are reserved for system use only. error: "
+	"metadata.name: Forbidden: priority class names with 'system-' prefix are reserved for system use only. " \
+	"error: "
 
 static void names_of_the_system_are_its_own(void **state)
 {
