@@ -6,6 +6,7 @@
  */
 #include "api/server/dispatch.h"
 
+#include "api/machinery/schema/kind_ops.h"
 #include "api/server/aggregate/aggregate.h"
 #include "api/server/answer.h"
 #include "api/server/audit/audit.h"
@@ -29,9 +30,11 @@ struct passage {
 /* However often a verb begins anew. */
 static void warn_of_version(struct call *c)
 {
-	if (!c->route.resource->deprecation)
+	const struct resource *r = c->route.resource;
+	const char *text = r->deprecation ? r->deprecation : resource_ops(r)->deprecation;
+	if (!text)
 		return;
-	call_warn(c, c->route.resource->deprecation);
+	call_warn(c, text);
 	c->n_kept_warnings = c->n_warnings;
 }
 

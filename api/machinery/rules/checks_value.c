@@ -1,5 +1,5 @@
 /* See checks_value.h. Upstream: pkg/apis/apps/validation (percentages), apimachinery's metav1 validation (conditions),
- * pkg/apis/core/validation (resources), and Go's fmt for what is shown. */
+ * and Go's fmt for what is shown. */
 #include "api/machinery/rules/checks_value.h"
 
 #include "api/machinery/rules/checks.h"
@@ -69,26 +69,6 @@ void check_count_or_part(struct field_errors *e, const char *field, const struct
 	check_count_or_percent(e, field, v);
 	if (json_is(v, JSON_STRING) && count_or_percent(v) > 100)
 		bad_int_or_string(e, field, v, "must not be greater than 100%");
-}
-
-/* ---- resources ---- */
-
-static bool has_kubernetes_domain(struct slice name)
-{
-	return memmem(name.ptr, name.len, "kubernetes.io/", strlen("kubernetes.io/")) != NULL;
-}
-
-void check_container_resource_name(struct field_errors *e, const char *field, struct slice name)
-{
-	static const char *const known[] = {"cpu", "memory", "ephemeral-storage"};
-	const char *bad = check_qualified_name(name);
-	bool has_domain = name.len && memchr(name.ptr, '/', name.len);
-	if (bad)
-		bad_value(e, field, name, bad);
-	else if (!has_domain && !slice_is_any(name, known, COUNT_OF(known)) && !slice_starts(name, "hugepages-"))
-		bad_value(e, field, name, "must be a standard resource for containers");
-	else if (has_domain && !has_kubernetes_domain(name) && slice_starts(name, "requests."))
-		bad_value(e, field, name, "doesn't follow extended resource name standard");
 }
 
 /* ---- conditions ---- */

@@ -1,6 +1,6 @@
 /* What fields of many kinds are checked for beyond checks.h: choices where nothing is no choice either, counts,
- * amounts that may be percentages, conditions, resources of containers, and selectors as Go shows them. Pure; any
- * thread. Each adds what is wrong to `e` at `field`. */
+ * amounts that may be percentages, conditions, and selectors as Go shows them. Pure; any thread. Each adds what is
+ * wrong to `e` at `field`. */
 #ifndef K3X_API_MACHINERY_RULES_CHECKS_VALUE_H
 #define K3X_API_MACHINERY_RULES_CHECKS_VALUE_H
 
@@ -20,8 +20,6 @@ void check_count_or_part(struct field_errors *e, const char *field, const struct
 /* How many, or how many in a hundred; 0 when absent or neither. */
 int64_t count_or_percent(const struct json *v);
 
-/* What a container may be given: cpu, memory, ..., or what a domain names. */
-void check_container_resource_name(struct field_errors *e, const char *field, struct slice name);
 /* A list of metav1.Condition: each type once, status, reason and time in order. */
 void check_meta_conditions(struct field_errors *e, const char *field, const struct json *conditions);
 

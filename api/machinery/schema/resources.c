@@ -4,7 +4,6 @@
  * the current snapshot alone: adding and retiring makes a new one and lets the old go, which takes its rows along when
  * the last who works with it is done. Snapshots are small (a pointer per row), and made rarely. */
 #include "api/machinery/schema/resources.h"
-#include "api/machinery/schema/kind_ops.h"
 #include "api/machinery/schema/kind_rows.h"
 #include "api/machinery/schema/resources_table.h"
 
@@ -215,7 +214,6 @@ static void make_row(struct resource *r, const struct row_spec *s)
 	        .has_generation = strchr(s->flags, 'G') != NULL,
 	};
 	CHECK(r->type);
-	r->deprecation = resource_ops(r)->deprecation;
 	r->list_type = type_of(slice_of(s->group), slice_of(s->version), r->list_kind);
 	make_subs(r, s->subs);
 	make_selectors(r);

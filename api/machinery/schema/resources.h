@@ -94,7 +94,7 @@ struct resource {
 	const struct resource *storage;      /* the row in whose form objects are stored: itself, mostly */
 	struct slice openapi_packed;         /* CRDs: see resource_openapi_text(); else empty */
 	size_t openapi_len;
-	const char *deprecation;              /* what clients are told who use this version; NULL: nothing */
+	const char *deprecation;              /* CRDs: what clients are told who use this version; NULL: nothing */
 	const struct kind_ops *ops;           /* see kind_ops.h; NULL: nothing particular */
 	struct resource_owner *owner;         /* NULL: lives for ever, as built-in rows do */
 	const struct custom_program *custom;  /* CRDs: the schema, compiled (rules/custom_program.h); else NULL */

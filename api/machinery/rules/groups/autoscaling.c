@@ -2,6 +2,7 @@
  * rather than lost on the next write. */
 #include "api/machinery/codec/quantity.h"
 #include "api/machinery/rules/checks.h"
+#include "api/machinery/rules/checks_resource.h"
 #include "api/machinery/rules/checks_value.h"
 #include "api/machinery/rules/fill.h"
 #include "api/machinery/rules/groups.h"

@@ -2,23 +2,17 @@
 #include "api/machinery/rules/groups.h"
 #include "api/machinery/table/printers.h"
 #include "api/machinery/rules/checks.h"
-#include "api/machinery/rules/checks_value.h"
 #include "api/machinery/rules/pod/pod.h"
 #include "api/machinery/rules/warnings.h"
 
 /* As limits of a container are. */
 static void check_overhead(struct field_errors *e, const struct json *amounts)
 {
-	bool has_pages = false, has_more = false;
-	JSON_FOREACH (it, amounts) {
-		const char *field = at(e, "overhead.limits[%.*s]", SLICE_FMT(it->key));
-		check_container_resource_name(e, field, it->key);
-		check_resource_amount(e, field, it->key, it->text);
-		has_pages |= slice_starts(it->key, "hugepages-");
-		has_more |= slice_is(it->key, "cpu") || slice_is(it->key, "memory");
-	}
-	if (has_pages && !has_more)
-		bad_forbidden(e, "overhead", "HugePages require cpu or memory");
+	struct json *resources = json_new(e->arena, JSON_OBJECT);
+	if (!amounts)
+		return;
+	json_set(e->arena, resources, "limits", json_copy(e->arena, amounts));
+	validate_resources(e, "overhead", resources);
 }
 
 static void validate_runtime_class(struct field_errors *e, const struct json *object, const struct json *old)

@@ -16,15 +16,6 @@ void pod_volumes_add(struct pod_volumes *v, const struct json *volumes)
 	}
 }
 
-void pod_volumes_add_claims(struct pod_volumes *v, const struct json *claim_templates)
-{
-	JSON_FOREACH (it, claim_templates) {
-		struct slice name = json_str(json_path(it, "metadata", "name", NULL));
-		name_set_add(&v->names, name);
-		name_set_add(&v->claims, name);
-	}
-}
-
 void pod_volumes_release(struct pod_volumes *v)
 {
 	name_set_release(&v->names);

@@ -13,8 +13,6 @@ struct pod_volumes {
 #define POD_VOLUMES_INIT ((struct pod_volumes){{MAP_INIT}, {MAP_INIT}})
 
 void pod_volumes_add(struct pod_volumes *v, const struct json *volumes);
-/* What every pod of a StatefulSet gets. */
-void pod_volumes_add_claims(struct pod_volumes *v, const struct json *claim_templates);
 void pod_volumes_release(struct pod_volumes *v);
 
 void validate_volumes(struct field_errors *e, const char *base, const struct json *volumes);
@@ -32,8 +30,7 @@ void validate_container_life(
         struct field_errors *e, const char *field, const struct json *container, bool is_init, int64_t grace_s);
 void validate_resize_policy(struct field_errors *e, const char *field, const struct json *container, bool is_init,
         struct slice restart_policy);
-/* Requests and limits; an overhead has limits alone. */
-void validate_resources(struct field_errors *e, const char *field, const struct json *resources);
+/* Limits alone. */
 void validate_overhead(struct field_errors *e, const char *base, const struct json *spec);
 
 /* Security contexts, and what of the host's a pod shares. */

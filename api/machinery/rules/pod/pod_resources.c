@@ -1,4 +1,5 @@
 /* What containers ask for and how much they may have. Upstream: ValidateResourceRequirements, validateOverhead. */
+#include "api/machinery/rules/pod/pod.h"
 #include "api/machinery/rules/pod/pod_parts_int.h"
 
 #include "api/machinery/codec/quantity.h"

@@ -59,21 +59,6 @@ static void an_amount_is_a_count_or_a_percentage(void **state)
 	}
 }
 
-static void containers_have_resources_of_their_own_kind(void **state)
-{
-	static const struct {
-		const char *name, *want;
-	} cases[] = {{"cpu", ""}, {"hugepages-2Mi", ""}, {"example.com/gpu", ""}, {"kubernetes.io/x", ""},
-	        {"pods", "Invalid value: \"pods\": must be a standard resource for containers"},
-	        {"requests.a.b/gpu",
-	                "Invalid value: \"requests.a.b/gpu\": doesn't follow extended resource name standard"}};
-	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		struct field_errors *e = errors();
-		check_container_resource_name(e, "f", slice_of(cases[i].name));
-		assert_string_equal(first(e), cases[i].want);
-	}
-}
-
 #define CONDITION(type, reason) \
 	"{\"type\":\"" type \
 	"\",\"status\":\"True\",\"lastTransitionTime\":\"2026-01-02T03:04:05Z\",\"reason\":\"" reason "\"}"
@@ -112,7 +97,6 @@ int main(void)
 	        cmocka_unit_test_teardown(nothing_is_no_choice, release),
 	        cmocka_unit_test_teardown(lists_and_texts_end, release),
 	        cmocka_unit_test_teardown(an_amount_is_a_count_or_a_percentage, release),
-	        cmocka_unit_test_teardown(containers_have_resources_of_their_own_kind, release),
 	        cmocka_unit_test_teardown(conditions_are_whole_and_each_there_once, release),
 	        cmocka_unit_test_teardown(selectors_look_as_in_go, release),
 	};

@@ -13,6 +13,8 @@ static void a_class_has_a_handler_and_what_pods_have(void **state)
 	                "alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. "
 	                "'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"},
 	        {"runtimeclasses", CLASS(",\"overhead\":{\"podFixed\":{\"widgets\":\"1\",\"cpu\":\"-1\"}}"), NULL,
+	                "overhead.limits[widgets]: Invalid value: \"widgets\": must be a standard resource type or "
+	                "fully qualified; "
 	                "overhead.limits[widgets]: Invalid value: \"widgets\": must be a standard resource for "
 	                "containers; overhead.limits[cpu]: Invalid value: \"-1\": must be greater than or equal to 0"},
 	        {"runtimeclasses", CLASS(",\"overhead\":{\"podFixed\":{\"hugepages-2Mi\":\"2Mi\"}}"), NULL,
