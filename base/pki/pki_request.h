@@ -21,8 +21,8 @@ struct pki_request_info {
 int pki_request_read(struct arena *a, struct slice csr_pem, struct pki_request_info *ret, struct err *err);
 
 /* A certificate of the request's subject, alternative names and key, for these usages (known ones, as
- * certificates.k8s.io names them: "client auth"), good from five
- * minutes ago for so many seconds, or as long as the CA. Nothing else of the request is taken. Result malloc'ed. */
+ * certificates.k8s.io names them: "client auth"), good from five minutes ago for so many seconds, or as long as the CA.
+ * Nothing else of the request is taken. Result malloc'ed. */
 int pki_request_sign(const struct pki_pair *ca, struct slice csr_pem, const struct slice *usages, size_t n_usages,
         int64_t seconds, char **ret_certificate_pem, struct err *err);
 
