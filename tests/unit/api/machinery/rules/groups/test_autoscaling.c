@@ -89,9 +89,10 @@ static void a_metric_has_the_source_of_its_type(void **state)
 	        {"horizontalpodautoscalers", CONTAINER("example.com/gpu", "c"), NULL, NULL},
 	        {"horizontalpodautoscalers", CONTAINER("widgets", "C"), NULL,
 	                AT("containerResource.name: Invalid value: \"widgets\": must be a standard resource type or "
-	                   "fully qualified; ") AT(
-	                        "containerResource.name: Invalid value: \"widgets\": must be a standard resource for "
-	                        "containers; ") AT("containerResource.container: Invalid value: \"C\": " LABEL)},
+	                   "fully qualified; ") AT("containerResource.name: Invalid value: \"widgets\": must be a "
+	                                           "standard resource for "
+	                                           "containers; ")
+	                        AT("containerResource.container: Invalid value: \"C\": " LABEL)},
 	        {"horizontalpodautoscalers", CONTAINER("", ""), NULL,
 	                AT("containerResource.name: Required value: must specify a resource name; ")
 	                        AT("containerResource.container: Required value: must specify a container")},
