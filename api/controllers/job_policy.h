@@ -3,7 +3,7 @@
 #ifndef K3X_API_CONTROLLERS_JOB_POLICY_H
 #define K3X_API_CONTROLLERS_JOB_POLICY_H
 
-#include "api/machinery/rules/groups/job_indexes.h"
+#include "api/machinery/rules/groups/batch/job_indexes.h"
 #include "base/json/json.h"
 
 enum job_action { JOB_NO_RULE, JOB_IGNORE, JOB_COUNT, JOB_FAIL_INDEX, JOB_FAIL_JOB };

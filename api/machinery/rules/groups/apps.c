@@ -1,11 +1,11 @@
 /* The apps group: workloads. */
-#include "api/machinery/rules/groups/core_int.h"
+#include "api/machinery/rules/groups/core/claim.h"
 #include "api/machinery/rules/pod/pod.h"
 #include "api/machinery/rules/fill.h"
 #include "api/machinery/rules/groups.h"
 #include "api/machinery/rules/checks.h"
 #include "api/machinery/rules/checks_value.h"
-#include "api/machinery/rules/groups/workload_int.h"
+#include "api/machinery/rules/groups/workload.h"
 #include "api/machinery/table/printers.h"
 #include "base/check.h"
 

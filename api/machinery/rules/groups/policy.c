@@ -2,7 +2,7 @@
 #include "api/machinery/rules/groups.h"
 #include "api/machinery/rules/checks.h"
 #include "api/machinery/rules/checks_value.h"
-#include "api/machinery/rules/groups/workload_int.h"
+#include "api/machinery/rules/groups/workload.h"
 #include "api/machinery/table/printers.h"
 
 static void validate_budget(struct field_errors *e, const struct json *object, const struct json *old)

@@ -1,5 +1,5 @@
-/* See workload_int.h. */
-#include "api/machinery/rules/groups/workload_int.h"
+/* See workload.h. */
+#include "api/machinery/rules/groups/workload.h"
 
 #include "api/machinery/rules/checks_value.h"
 #include "api/machinery/rules/pod/pod.h"

@@ -13,7 +13,7 @@
 #include "api/server/admission/plugins/service_addresses.h"
 
 #include "api/machinery/rules/field_errors.h"
-#include "api/machinery/rules/groups/service_families.h"
+#include "api/machinery/rules/groups/core/service_families.h"
 #include "api/server/admission/admission.h"
 #include "api/server/admission/plugin.h"
 #include "api/server/call.h"

@@ -1,11 +1,11 @@
 /* Services: defaults, and what follows a change of the type; core_service_validate.c checks them, and families of
  * addresses are service_families.c's (upstream: SetDefaults_Service in pkg/apis/core,
  * pkg/registry/core/service/strategy.go). */
-#include "api/machinery/rules/groups/core_int.h"
-#include "api/machinery/rules/groups/core_service_int.h"
+#include "api/machinery/rules/groups/core/core_int.h"
+#include "api/machinery/rules/groups/core/core_service_int.h"
 #include "api/machinery/rules/fill.h"
 #include "api/machinery/rules/checks.h"
-#include "api/machinery/rules/groups/service_families.h"
+#include "api/machinery/rules/groups/core/service_families.h"
 
 /* ---- what follows the type ---- */
 

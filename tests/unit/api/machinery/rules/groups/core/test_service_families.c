@@ -2,7 +2,7 @@
  * pkg/registry/core/service/storage/rest_test.go, storage_test.go. */
 #include "tests/unit/unit.h"
 
-#include "api/machinery/rules/groups/service_families.h"
+#include "api/machinery/rules/groups/core/service_families.h"
 
 static struct arena a;
 static struct field_errors errors;

@@ -1,6 +1,6 @@
 /* What kinds that make pods by a selector and a template share. */
-#ifndef K3X_API_MACHINERY_RULES_GROUPS_WORKLOAD_INT_H
-#define K3X_API_MACHINERY_RULES_GROUPS_WORKLOAD_INT_H
+#ifndef K3X_API_MACHINERY_RULES_GROUPS_WORKLOAD_H
+#define K3X_API_MACHINERY_RULES_GROUPS_WORKLOAD_H
 
 #include "api/machinery/rules/checks.h"
 #include "api/machinery/rules/warnings.h"

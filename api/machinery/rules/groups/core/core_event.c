@@ -1,7 +1,7 @@
 /* Events in the words of core/v1, in which they are stored, and of events.k8s.io/v1: they differ in names, and in what
  * is asked of who writes them. Clients of the first write what they like, but for the place; the second has rules
  * (upstream: pkg/apis/core/validation/events.go, whose paths are core's for both). */
-#include "api/machinery/rules/groups/core_int.h"
+#include "api/machinery/rules/groups/core/core_int.h"
 #include "api/machinery/rules/checks.h"
 
 #include "base/check.h"

@@ -1,11 +1,11 @@
 /* The batch group: jobs and cron jobs. */
-#include "api/machinery/rules/groups/batch_int.h"
+#include "api/machinery/rules/groups/batch/batch_int.h"
 #include "api/machinery/rules/pod/pod.h"
 #include "api/machinery/rules/fill.h"
 #include "api/machinery/rules/groups.h"
 #include "api/machinery/rules/checks.h"
 #include "api/machinery/rules/checks_value.h"
-#include "api/machinery/rules/groups/workload_int.h"
+#include "api/machinery/rules/groups/workload.h"
 #include "api/machinery/schema/selector.h"
 #include "api/machinery/table/printers.h"
 #include "base/check.h"

@@ -1,8 +1,10 @@
-/* What core.c and the other files of its group, and of groups that embed its kinds, share. */
-#ifndef K3X_API_MACHINERY_RULES_GROUPS_CORE_INT_H
-#define K3X_API_MACHINERY_RULES_GROUPS_CORE_INT_H
+/* What core.c and the other files of its group share. */
+#ifndef K3X_API_MACHINERY_RULES_GROUPS_CORE_CORE_INT_H
+#define K3X_API_MACHINERY_RULES_GROUPS_CORE_CORE_INT_H
 
 #include "api/machinery/rules/validate.h"
+
+struct warnings;
 
 void validate_config_map(struct field_errors *e, const struct json *object, const struct json *old);
 void secret_defaults(struct arena *a, struct json *o);
@@ -21,7 +23,6 @@ void node_defaults(struct arena *a, struct json *o);
 void validate_node(struct field_errors *e, const struct json *object, const struct json *old);
 void validate_node_status(struct field_errors *e, const struct json *object, const struct json *old);
 
-void volume_claim_defaults(struct arena *a, struct json *o); /* of a template too */
 void persistent_volume_claim_defaults(struct arena *a, struct json *o);
 void claim_prepare_create(struct arena *a, struct json *object);
 void claim_prepare_update(struct arena *a, struct json *object, const struct json *old, const char *sub);
@@ -35,7 +36,6 @@ void service_defaults(struct arena *a, struct json *o);
 void service_prepare_update(struct arena *a, struct json *object, const struct json *old, const char *sub);
 void validate_service(struct field_errors *e, const struct json *object, const struct json *old);
 void validate_service_status(struct field_errors *e, const struct json *object, const struct json *old);
-struct warnings;
 
 void warn_of_service(struct warnings *w, const struct json *object, const struct json *old);
 void warn_of_volume(struct warnings *w, const struct json *object, const struct json *old);

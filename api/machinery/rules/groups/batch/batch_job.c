@@ -1,9 +1,9 @@
 /* What a JobSpec must be, for jobs and for the templates of cron jobs. Upstream: pkg/apis/batch/validation. */
-#include "api/machinery/rules/groups/batch_int.h"
+#include "api/machinery/rules/groups/batch/batch_int.h"
 #include "api/machinery/rules/checks_ip.h"
 #include "api/machinery/rules/checks_value.h"
 #include "api/machinery/rules/pod/pod.h"
-#include "api/machinery/rules/groups/job_indexes.h"
+#include "api/machinery/rules/groups/batch/job_indexes.h"
 #include "base/check.h"
 
 enum {

@@ -1,7 +1,7 @@
 /* Endpoints: subsets of addresses and ports. They are written at every change of a pod: an address's path is made only
  * when something is wrong with it. Addresses of loopback are taken, which upstream refuses: a server that is bound to
  * one says so of itself. Upstream: ValidateEndpoints in pkg/apis/core/validation. */
-#include "api/machinery/rules/groups/core_int.h"
+#include "api/machinery/rules/groups/core/core_int.h"
 #include "api/machinery/rules/fill.h"
 #include "api/machinery/rules/checks.h"
 #include "api/machinery/rules/checks_ip.h"

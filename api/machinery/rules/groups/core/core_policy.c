@@ -1,6 +1,6 @@
 /* LimitRange and ResourceQuota: what makes one of them sensible, with upstream's words. What they then do to other
  * objects is admission's (api/server/admission/). */
-#include "api/machinery/rules/groups/core_policy_int.h"
+#include "api/machinery/rules/groups/core/core_policy_int.h"
 
 #include "api/machinery/codec/resource_list.h"
 #include "api/machinery/rules/checks_resource.h"

@@ -1,8 +1,9 @@
 /* PersistentVolumeClaims: how much of what kind is asked for, and what it is filled from. A claim's spec stays, but for
  * what binding and growing change. Upstream: ValidatePersistentVolumeClaim, its updates and
  * pkg/api/persistentvolumeclaim (which brings dataSource and dataSourceRef in line). */
-#include "api/machinery/rules/groups/core_int.h"
-#include "api/machinery/rules/groups/core_volume_int.h"
+#include "api/machinery/rules/groups/core/claim.h"
+#include "api/machinery/rules/groups/core/core_int.h"
+#include "api/machinery/rules/groups/core/core_volume_int.h"
 #include "api/machinery/rules/fill.h"
 #include "api/machinery/rules/checks.h"
 

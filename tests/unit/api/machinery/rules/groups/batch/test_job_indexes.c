@@ -1,7 +1,7 @@
 /* Sets of completion indexes: their text, and what is asked of them. */
 #include "tests/unit/unit_json.h"
 
-#include "api/machinery/rules/groups/job_indexes.h"
+#include "api/machinery/rules/groups/batch/job_indexes.h"
 
 static const char *again(const char *text, int64_t completions)
 {

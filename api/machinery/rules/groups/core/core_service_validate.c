@@ -2,11 +2,11 @@
  * and each type has fields that the others have not: most rules here are about those. Upstream: ValidateService,
  * ValidateServiceUpdate and ValidateLoadBalancerStatus in pkg/apis/core/validation; addresses of the cluster are
  * service_families.c's. Paths are upstream's, "spec.LoadBalancerSourceRanges" too. */
-#include "api/machinery/rules/groups/core_int.h"
-#include "api/machinery/rules/groups/core_service_int.h"
+#include "api/machinery/rules/groups/core/core_int.h"
+#include "api/machinery/rules/groups/core/core_service_int.h"
 #include "api/machinery/rules/checks.h"
 #include "api/machinery/rules/checks_ip.h"
-#include "api/machinery/rules/groups/service_families.h"
+#include "api/machinery/rules/groups/core/service_families.h"
 
 #include "base/check.h"
 

@@ -1,6 +1,6 @@
 /* What is told of kinds of the core group that are accepted: services with addresses that one day will be none, volumes
  * and claims with what is old. Upstream: pkg/api/service, pkg/api/persistentvolume, pkg/api/persistentvolumeclaim. */
-#include "api/machinery/rules/groups/core_int.h"
+#include "api/machinery/rules/groups/core/core_int.h"
 #include "api/machinery/rules/warnings.h"
 
 #include "base/check.h"

@@ -1,7 +1,7 @@
 /* Nodes: taints, pod networks, what they have of resources. What identifies a node to others (its networks, the
  * provider's name for it) is set once and stays. Upstream: ValidateNode and ValidateNodeUpdate in pkg/apis/core, whose
  * paths are kept where they surprise: taints are told at "metadata.taints". */
-#include "api/machinery/rules/groups/core_int.h"
+#include "api/machinery/rules/groups/core/core_int.h"
 #include "api/machinery/rules/checks.h"
 #include "api/machinery/rules/checks_ip.h"
 

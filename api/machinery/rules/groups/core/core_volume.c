@@ -2,8 +2,8 @@
  * (../pod/volume_sources.h); some say more here, as a volume has no namespace that secrets could be looked up in. What
  * a volume is made of stays as it is. Upstream: ValidatePersistentVolume and ValidatePersistentVolumeUpdate in
  * pkg/apis/core/validation. */
-#include "api/machinery/rules/groups/core_int.h"
-#include "api/machinery/rules/groups/core_volume_int.h"
+#include "api/machinery/rules/groups/core/core_int.h"
+#include "api/machinery/rules/groups/core/core_volume_int.h"
 #include "api/machinery/rules/checks.h"
 #include "api/machinery/rules/pod/pod.h"
 #include "api/machinery/rules/pod/volume_sources.h"

@@ -6,7 +6,7 @@
  *
  * A service of PreferDualStack that says what it said before stays as it is, also when the cluster got another family:
  * nobody's addresses change by themselves. */
-#include "api/machinery/rules/groups/service_families.h"
+#include "api/machinery/rules/groups/core/service_families.h"
 
 #include "api/machinery/rules/checks.h"
 #include "base/check.h"

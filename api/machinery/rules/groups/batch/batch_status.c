@@ -2,8 +2,8 @@
  * look as any other to who waits for it. Upstream: ValidateJobUpdateStatus of pkg/apis/batch/validation, and which of
  * its rules apply to a write in pkg/registry/batch/job: most look only at what changes, so that a status that was let
  * in otherwise can be mended piece by piece. */
-#include "api/machinery/rules/groups/batch_int.h"
-#include "api/machinery/rules/groups/job_indexes.h"
+#include "api/machinery/rules/groups/batch/batch_int.h"
+#include "api/machinery/rules/groups/batch/job_indexes.h"
 #include "base/check.h"
 
 /* ---- what was, and what is to be ---- */

@@ -1,7 +1,7 @@
 /* ConfigMaps and Secrets: keys, sizes, what a Secret of some type must hold, and that what was declared immutable is.
  * Sizes are those of the values alone, decoded. Upstream: ValidateConfigMap and ValidateSecret in
  * pkg/apis/core/validation. */
-#include "api/machinery/rules/groups/core_int.h"
+#include "api/machinery/rules/groups/core/core_int.h"
 #include "api/machinery/rules/fill.h"
 #include "api/machinery/rules/checks.h"
 

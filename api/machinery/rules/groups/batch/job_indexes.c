@@ -1,5 +1,5 @@
 /* See job_indexes.h. Upstream: pkg/controller/job/indexed_job_utils.go. */
-#include "api/machinery/rules/groups/job_indexes.h"
+#include "api/machinery/rules/groups/batch/job_indexes.h"
 
 #include <inttypes.h>
 

@@ -1,12 +1,12 @@
 /* The core group but for pods and services: what its kinds fill in, refuse and own, and their rows. */
-#include "api/machinery/rules/groups/core_int.h"
-#include "api/machinery/rules/groups/core_policy_int.h"
+#include "api/machinery/rules/groups/core/core_int.h"
+#include "api/machinery/rules/groups/core/core_policy_int.h"
 #include "api/machinery/rules/pod/pod.h"
 #include "api/machinery/rules/fill.h"
 #include "api/machinery/rules/groups.h"
 #include "api/machinery/rules/checks.h"
 #include "api/machinery/rules/checks_value.h"
-#include "api/machinery/rules/groups/workload_int.h"
+#include "api/machinery/rules/groups/workload.h"
 #include "api/machinery/table/printers.h"
 #include "base/check.h"
 
