@@ -25,51 +25,17 @@ const char *cache_intern(struct cache *k, struct slice name)
 	return copy;
 }
 
-/* ---- families: pods of one controller, counted by node ---- */
-
-static struct slice family_key(const uint64_t *hash)
-{
-	return (struct slice){(const char *)hash, sizeof *hash};
-}
-
-static void family_count(struct cache *k, const struct pod_info *p, int sign)
-{
-	struct node_info *n = p->node;
-	if (!p->family || !n || !n->json)
-		return;
-	struct family *f = map_get(&k->families, family_key(&p->family));
-	if (!f) {
-		f = xcalloc(1, sizeof *f);
-		f->hash = p->family;
-		map_put(&k->families, family_key(&f->hash), f);
-	}
-	if (n->slot >= f->cap) {
-		size_t cap = k->cap > n->slot + 1 ? k->cap : n->slot + 1;
-		f->on_slot = xrealloc(f->on_slot, cap * sizeof *f->on_slot);
-		memset(f->on_slot + f->cap, 0, (cap - f->cap) * sizeof *f->on_slot);
-		f->cap = cap;
-	}
-	f->on_slot[n->slot] += (uint32_t)sign;
-	f->total += (size_t)sign;
-	if (f->total)
-		return;
-	map_del(&k->families, family_key(&f->hash));
-	free(f->on_slot);
-	free(f);
-}
-
-uint32_t cache_family_on(const struct cache *k, uint64_t family, const struct node_info *n)
-{
-	struct family *f = family ? map_get(&k->families, family_key(&family)) : NULL;
-	return f && n->slot < f->cap ? f->on_slot[n->slot] : 0;
-}
-
 /* ---- images: how many nodes have each ---- */
 
 struct image_count {
 	uint64_t name;
 	int64_t nodes;
 };
+
+static struct slice image_key(const uint64_t *hash)
+{
+	return (struct slice){(const char *)hash, sizeof *hash};
+}
 
 /* Without a tag it is the latest. */
 uint64_t image_hash(struct slice name)
@@ -84,22 +50,22 @@ uint64_t image_hash(struct slice name)
 
 int64_t cache_image_nodes(const struct cache *k, uint64_t image)
 {
-	const struct image_count *c = map_get(&k->images, family_key(&image));
+	const struct image_count *c = map_get(&k->images, image_key(&image));
 	return c ? c->nodes : 0;
 }
 
 static void count_image(struct cache *k, uint64_t name, int sign)
 {
-	struct image_count *c = map_get(&k->images, family_key(&name));
+	struct image_count *c = map_get(&k->images, image_key(&name));
 	if (!c) {
 		c = xcalloc(1, sizeof *c);
 		c->name = name;
-		map_put(&k->images, family_key(&c->name), c);
+		map_put(&k->images, image_key(&c->name), c);
 	}
 	c->nodes += sign;
 	if (c->nodes > 0)
 		return;
-	map_del(&k->images, family_key(&name));
+	map_del(&k->images, image_key(&name));
 	free(c);
 }
 
@@ -208,12 +174,6 @@ static void list_add(struct cache *k, struct node_info *n)
 	k->list[k->count++] = n;
 }
 
-static void count_families_of(struct cache *k, struct node_info *n, int sign)
-{
-	LIST_FOREACH (it, &n->pods)
-		family_count(k, CONTAINER_OF(it, struct pod_info, in_node), sign);
-}
-
 /* All but the images. The tree is the node's arena's. */
 static struct json *node_read(struct cache *k, struct node_info *n, struct rcbuf *json)
 {
@@ -258,26 +218,19 @@ void cache_node_set(struct cache *k, struct slice name, struct rcbuf *json)
 	node_reset(k, n);
 	struct json *tree = node_read(k, n, json);
 	read_images(k, n, json_path(tree, "status", "images", NULL));
-	if (!is_new)
-		return;
-	list_add(k, n);
-	count_families_of(k, n, 1);
+	if (is_new)
+		list_add(k, n);
 }
 
-/* The last node takes the empty slot, so its pods' families count there from now on. */
+/* The last node takes the empty slot. */
 void cache_node_remove(struct cache *k, struct slice name)
 {
 	struct node_info *n = map_get(&k->nodes, name);
 	if (!n || !n->json)
 		return;
 	struct node_info *last = k->list[k->count - 1];
-	count_families_of(k, n, -1);
-	if (last != n) {
-		count_families_of(k, last, -1);
-		last->slot = n->slot;
-		k->list[n->slot] = last;
-		count_families_of(k, last, 1);
-	}
+	last->slot = n->slot;
+	k->list[n->slot] = last;
 	k->count--;
 	node_reset(k, n);
 	n->taints = NULL;
@@ -327,7 +280,6 @@ static void charge(struct cache *k, struct pod_info *p, int sign)
 		n->n_anti_affinity += (size_t)sign;
 		k->n_anti_affinity += (size_t)sign;
 	}
-	family_count(k, p, sign);
 }
 
 struct pod_info *cache_pod(struct cache *k, struct slice key)
@@ -424,7 +376,6 @@ void cache_release(struct cache *k)
 	map_release(&k->nodes);
 	map_release(&k->pods);
 	map_release(&k->names);
-	map_release(&k->families);
 	map_release(&k->images);
 	arena_release(&k->arena);
 }

@@ -7,9 +7,15 @@
 
 #define GROUP_VERSION "kubescheduler.config.k8s.io/v1"
 
-enum { NOTES_MAX = 16, BACKOFF_S = 1, BACKOFF_S_MAX = 10, SECONDS_MAX = 3600, WEIGHT_MAX = 1000000 };
+enum { NOTES_MAX = 16, BACKOFF_S = 1, BACKOFF_S_MAX = 10, SECONDS_MAX = INT32_MAX, WEIGHT_MAX = 1000000 };
 
 static const struct fit_resource default_resources[] = {{"cpu", 1}, {"memory", 1}};
+
+/* Upstream's system defaults, for pods that a service or a controller selects. */
+static const struct spread_default system_spread[] = {
+        {.topology_key = "kubernetes.io/hostname", .max_skew = 3},
+        {.topology_key = "topology.kubernetes.io/zone", .max_skew = 5},
+};
 
 #define DEFAULT_PROFILE \
 	{ \
@@ -22,7 +28,9 @@ static const struct fit_resource default_resources[] = {{"cpu", 1}, {"memory", 1
 		        [SCORE_POD_AFFINITY] = 2, \
 		        [SCORE_SPREAD] = 2}, \
 		.filters = FILTER_ALL, .preempts = true, .resources = default_resources, .n_resources = 2, \
-		.hard_affinity_weight = 1, .candidates_percent = 10, .candidates_min = 100 \
+		.balanced = default_resources, .n_balanced = 2, .hard_affinity_weight = 1, .candidates_percent = 10, \
+		.candidates_min = 100, .volume_timeout_ms = 600 * 1000, .spread = system_spread, \
+		.n_spread = COUNT_OF(system_spread), .spreads_by_system = true \
 	}
 
 static const struct scheduler_profile default_profile = DEFAULT_PROFILE;
@@ -63,7 +71,7 @@ int configuration_bad(struct reading *r, const char *where, const char *want)
 	return err_set(r->err, ERR_INVAL, "scheduler configuration: %s is to be %s", where, want);
 }
 
-static void note(struct reading *r, const char *where)
+void configuration_note(struct reading *r, const char *where)
 {
 	if (r->all->n_notes < NOTES_MAX)
 		r->all->notes[r->all->n_notes++] = where;
@@ -82,8 +90,10 @@ int configuration_read_object(
 		if (i == n)
 			return err_set(r->err, ERR_INVAL,
 			        "scheduler configuration: %s: there is no such member, or it is not served", here);
+		if (json_is(it, JSON_NULL))
+			continue; /* as if it were not there, as in Go */
 		if (!members[i].read)
-			note(r, here);
+			configuration_note(r, here);
 		else if (members[i].read(r, it, here) != 0)
 			return r->err->code;
 	}
@@ -112,7 +122,7 @@ int configuration_read_count(
 	return 0;
 }
 
-static int ignore(struct reading *r, const struct json *value, const char *where)
+int configuration_ignore(struct reading *r, const struct json *value, const char *where)
 {
 	return 0;
 }
@@ -238,122 +248,6 @@ static int read_plugins(struct reading *r, const struct json *value, const char 
 	return 0;
 }
 
-/* ---- arguments of plugins ---- */
-
-static int read_resources(struct reading *r, const struct json *value, const char *where)
-{
-	struct fit_resource *list = ARENA_ARRAY(r->a, struct fit_resource, value->count + 1);
-	size_t n = 0;
-	JSON_FOREACH (it, value) {
-		int64_t weight = 1;
-		if (!json_get_str(it, "name").len)
-			return configuration_bad(r, where, "a list of resources with names");
-		if (json_get(it, "weight") &&
-		        configuration_read_count(r, json_get(it, "weight"), where, 1, 100, &weight) != 0)
-			return r->err->code;
-		list[n++] = (struct fit_resource){json_cstr(r->a, json_get(it, "name")), weight};
-	}
-	if (n) {
-		r->profile->resources = list;
-		r->profile->n_resources = n;
-	}
-	return 0;
-}
-
-static int read_strategy_type(struct reading *r, const struct json *value, const char *where)
-{
-	static const char *const names[] = {"LeastAllocated", "MostAllocated", "RequestedToCapacityRatio"};
-	for (int i = 0; i < 3; i++)
-		if (slice_is(json_str(value), names[i])) {
-			r->profile->strategy = (enum fit_strategy)i;
-			return 0;
-		}
-	return configuration_bad(r, where, "LeastAllocated, MostAllocated or RequestedToCapacityRatio");
-}
-
-static int read_shape(struct reading *r, const struct json *value, const char *where)
-{
-	struct fit_point *list = ARENA_ARRAY(r->a, struct fit_point, value->count + 1);
-	size_t n = 0;
-	JSON_FOREACH (it, value) {
-		if (configuration_read_count(r, json_get(it, "utilization"),
-		            arena_printf(r->a, "%s: utilization", where), 0, 100, &list[n].utilization) != 0 ||
-		        configuration_read_count(r, json_get(it, "score"), arena_printf(r->a, "%s: score", where), 0,
-		                10, &list[n].score) != 0)
-			return r->err->code;
-		if (n && list[n].utilization <= list[n - 1].utilization)
-			return configuration_bad(r, where, "a list whose utilization rises");
-		n++;
-	}
-	if (!n)
-		return configuration_bad(r, where, "a list of at least one point");
-	r->profile->shape = list;
-	r->profile->n_shape = n;
-	return 0;
-}
-
-static int read_ratio(struct reading *r, const struct json *value, const char *where)
-{
-	static const struct member members[] = {{"shape", read_shape}};
-	return configuration_read_object(r, value, where, members, COUNT_OF(members));
-}
-
-static int read_strategy(struct reading *r, const struct json *value, const char *where)
-{
-	static const struct member members[] = {
-	        {"type", read_strategy_type}, {"resources", read_resources}, {"requestedToCapacityRatio", read_ratio}};
-	if (configuration_read_object(r, value, where, members, COUNT_OF(members)) != 0)
-		return r->err->code;
-	if (r->profile->strategy == FIT_RATIO && !r->profile->n_shape)
-		return configuration_bad(
-		        r, arena_printf(r->a, "%s.requestedToCapacityRatio", where), "given, with a shape");
-	return 0;
-}
-
-static int read_hard_weight(struct reading *r, const struct json *value, const char *where)
-{
-	return configuration_read_count(r, value, where, 0, 100, &r->profile->hard_affinity_weight);
-}
-
-static int read_candidates_percent(struct reading *r, const struct json *value, const char *where)
-{
-	return configuration_read_count(r, value, where, 0, 100, &r->profile->candidates_percent);
-}
-
-static int read_candidates_min(struct reading *r, const struct json *value, const char *where)
-{
-	return configuration_read_count(r, value, where, 0, WEIGHT_MAX, &r->profile->candidates_min);
-}
-
-static int read_plugin_config(struct reading *r, const struct json *value, const char *where)
-{
-	static const struct member fit[] = {
-	        {"apiVersion", ignore}, {"kind", ignore}, {"scoringStrategy", read_strategy}};
-	static const struct member affinity[] = {
-	        {"apiVersion", ignore}, {"kind", ignore}, {"hardPodAffinityWeight", read_hard_weight}};
-	static const struct member preemption[] = {{"apiVersion", ignore}, {"kind", ignore},
-	        {"minCandidateNodesPercentage", read_candidates_percent},
-	        {"minCandidateNodesAbsolute", read_candidates_min}};
-	struct slice name = json_get_str(value, "name");
-	const struct json *args = json_get(value, "args");
-	const char *here = arena_printf(r->a, "%s.args", where);
-	if (!plugin_find(name))
-		return unknown_plugin(r, where, name);
-	JSON_FOREACH (it, value)
-		if (!slice_is(it->key, "name") && !slice_is(it->key, "args"))
-			return configuration_bad(r, where, "made of name and args");
-	if (!args)
-		return 0;
-	if (slice_is(name, "NodeResourcesFit"))
-		return configuration_read_object(r, args, here, fit, COUNT_OF(fit));
-	if (slice_is(name, "InterPodAffinity"))
-		return configuration_read_object(r, args, here, affinity, COUNT_OF(affinity));
-	if (slice_is(name, "DefaultPreemption"))
-		return configuration_read_object(r, args, here, preemption, COUNT_OF(preemption));
-	return err_set(r->err, ERR_INVAL, "scheduler configuration: %s: arguments of %.*s are not served", where,
-	        SLICE_FMT(name));
-}
-
 /* ---- profiles ---- */
 
 static int read_name(struct reading *r, const struct json *value, const char *where)
@@ -372,6 +266,31 @@ static int read_nodes_percent(struct reading *r, const struct json *value, const
 	if (r->profile)
 		r->profile->nodes_percent = n;
 	return 0;
+}
+
+static int check_plugin_config(struct reading *r, const struct json *value, const char *where)
+{
+	struct slice name = json_get_str(value, "name");
+	if (!plugin_find(name))
+		return unknown_plugin(r, where, name);
+	JSON_FOREACH (it, value)
+		if (!slice_is(it->key, "name") && !slice_is(it->key, "args"))
+			return configuration_bad(r, where, "made of name and args");
+	for (const struct json *it = value->prev; it; it = it->prev)
+		if (slice_eq(json_get_str(it, "name"), name))
+			return err_set(r->err, ERR_INVAL, "scheduler configuration: %s: Duplicate value: \"%.*s\"",
+			        where, SLICE_FMT(name));
+	return 0;
+}
+
+static int read_plugin_config(struct reading *r, const struct json *value, const char *where)
+{
+	const struct json *args = json_get(value, "args");
+	if (check_plugin_config(r, value, where) != 0)
+		return r->err->code;
+	if (!args || json_is(args, JSON_NULL))
+		return 0;
+	return configuration_read_arguments(r, json_get_str(value, "name"), args, arena_printf(r->a, "%s.args", where));
 }
 
 static int read_plugin_configs(struct reading *r, const struct json *value, const char *where)
@@ -420,7 +339,7 @@ static int read_backoff_max(struct reading *r, const struct json *value, const c
 /* The list of profiles comes with a percentage of nodes that counts where a profile says none. */
 static int read_profiles(struct reading *r, const struct json *root)
 {
-	const struct json *list = json_get(root, "profiles");
+	const struct json *list = json_is(json_get(root, "profiles"), JSON_NULL) ? NULL : json_get(root, "profiles");
 	struct scheduler_profile *profiles = ARENA_ARRAY(r->a, struct scheduler_profile, (list ? list->count : 0) + 1);
 	int64_t percent = json_get_int(root, "percentageOfNodesToScore", 0);
 	for (size_t i = 0; i <= (list ? list->count : 0); i++)
@@ -440,21 +359,27 @@ static int read_profiles(struct reading *r, const struct json *root)
 /* Upstream adds them to the ignored resources of each profile's NodeResourcesFit. */
 static void leave_to_extenders(struct reading *r)
 {
-	for (size_t i = 0; i < r->all->n_profiles; i++) {
-		r->profiles[i].left_out = r->left_out;
-		r->profiles[i].n_left_out = r->n_left_out;
+	for (size_t i = 0; r->n_left_out && i < r->all->n_profiles; i++) {
+		struct scheduler_profile *p = &r->profiles[i];
+		const char **both = ARENA_ARRAY(r->a, const char *, p->n_left_out + r->n_left_out);
+		for (size_t k = 0; k < p->n_left_out; k++)
+			both[k] = p->left_out[k];
+		for (size_t k = 0; k < r->n_left_out; k++)
+			both[p->n_left_out + k] = r->left_out[k];
+		p->left_out = both;
+		p->n_left_out += r->n_left_out;
 	}
 }
 
 int scheduler_configuration_read(
         struct arena *a, struct slice text, struct scheduler_configuration *ret, struct err *err)
 {
-	static const struct member members[] = {{"apiVersion", ignore}, {"kind", ignore}, {"profiles", ignore},
-	        {"percentageOfNodesToScore", read_nodes_percent}, {"podInitialBackoffSeconds", read_backoff},
-	        {"podMaxBackoffSeconds", read_backoff_max}, {"extenders", configuration_read_extenders},
-	        {"parallelism", NULL}, {"leaderElection", NULL}, {"clientConnection", NULL},
-	        {"healthzBindAddress", NULL}, {"metricsBindAddress", NULL}, {"enableProfiling", NULL},
-	        {"enableContentionProfiling", NULL}, {"delayCacheUntilActive", NULL}};
+	static const struct member members[] = {{"apiVersion", configuration_ignore}, {"kind", configuration_ignore},
+	        {"profiles", configuration_ignore}, {"percentageOfNodesToScore", read_nodes_percent},
+	        {"podInitialBackoffSeconds", read_backoff}, {"podMaxBackoffSeconds", read_backoff_max},
+	        {"extenders", configuration_read_extenders}, {"parallelism", NULL}, {"leaderElection", NULL},
+	        {"clientConnection", NULL}, {"healthzBindAddress", NULL}, {"metricsBindAddress", NULL},
+	        {"enableProfiling", NULL}, {"enableContentionProfiling", NULL}, {"delayCacheUntilActive", NULL}};
 	struct reading r = {.a = a, .err = err, .all = ret};
 	const struct json *root = yaml_parse(a, text, NULL, err);
 	*ret = scheduler_configuration_default;

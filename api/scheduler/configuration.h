@@ -11,6 +11,8 @@
 #include "base/mem/arena.h"
 #include "base/mem/str.h"
 
+struct json;
+
 enum score_plugin {
 	SCORE_FIT,
 	SCORE_BALANCED,
@@ -47,6 +49,16 @@ struct fit_point {
 	int64_t score;       /* 0..10 */
 };
 
+/* A constraint of topology spread for pods that have none of their own; whom it counts is found for each pod. */
+struct spread_default {
+	const char *topology_key;
+	int64_t max_skew;
+	int64_t min_domains;   /* 0: not said */
+	bool is_hard;          /* DoNotSchedule */
+	bool ignores_affinity; /* nodeAffinityPolicy: Ignore */
+	bool honors_taints;    /* nodeTaintsPolicy: Honor */
+};
+
 struct scheduler_profile {
 	const char *name;               /* spec.schedulerName of its pods */
 	int64_t weights[SCORE_PLUGINS]; /* 0: left out */
@@ -57,11 +69,21 @@ struct scheduler_profile {
 	size_t n_resources;
 	const struct fit_point *shape;
 	size_t n_shape;
+	const struct fit_resource *balanced; /* of NodeResourcesBalancedAllocation; their weights are 1 */
+	size_t n_balanced;
 	int64_t hard_affinity_weight;               /* of required affinity of pods that are there; 0..100 */
 	int64_t candidates_percent, candidates_min; /* of preemption */
 	int64_t nodes_percent;                      /* to look at; 0: by the size of the cluster */
-	const char *const *left_out;                /* resources that NodeResourcesFit does not look at */
+	const char *const *left_out;                /* extended resources that NodeResourcesFit does not look at */
 	size_t n_left_out;
+	const char *const *left_out_groups; /* the same by what stands before the slash */
+	size_t n_left_out_groups;
+	bool ignores_wishes; /* what pods that are there prefer does not count for one that prefers nothing */
+	const struct json *added_terms, *added_preferences; /* node affinity of every pod, beside its own; NULL: none */
+	uint64_t volume_timeout_ms;                         /* until claims are bound */
+	const struct spread_default *spread;
+	size_t n_spread;
+	bool spreads_by_system; /* spread is what upstream's system defaults are: a node may be without their labels */
 };
 
 /* A program of somebody else's that is asked about pods, over HTTP or HTTPS: pkg/scheduler/extender.go. */

@@ -257,6 +257,7 @@ void scheduler_follow(struct scheduler *s)
 	informer_set_listen(s->nodes, &s->on_nodes);
 	informer_set_listen(s->pods, &s->on_pods);
 	scheduler_follow_volumes(s);
+	default_spread_follow(s);
 }
 
 void scheduler_ignore(struct scheduler *s)

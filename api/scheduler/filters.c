@@ -66,6 +66,21 @@ bool node_is_chosen(const struct candidate *p, const struct node_info *n)
 	       (!p->required_terms || node_selector_terms_match(p->required_terms, n->name, n->labels));
 }
 
+bool node_is_enforced(const struct candidate *p, const struct node_info *n)
+{
+	const struct json *terms = p->profile->added_terms;
+	return !terms || node_selector_terms_match(terms, n->name, n->labels);
+}
+
+static bool filter_node_affinity(struct candidate *p, const struct node_info *n, struct verdict *v)
+{
+	if (!node_is_enforced(p, n))
+		return verdict_refuse(
+		        v, FILTER_NODE_AFFINITY, "node(s) didn't match scheduler-enforced node affinity", false);
+	return node_is_chosen(p, n) ||
+	       verdict_refuse(v, FILTER_NODE_AFFINITY, "node(s) didn't match Pod's node affinity/selector", false);
+}
+
 static bool names_node(const struct json *field, const struct node_info *n)
 {
 	const struct json *values = json_get(field, "values");
@@ -127,11 +142,29 @@ static bool lacks(struct verdict *v, const char *reason, int64_t want, int64_t u
 	return false;
 }
 
-/* An extender counts it, not we. */
+/* Upstream's IsExtendedResourceName(), of names that pods can have. */
+static bool is_extended(const char *resource)
+{
+	return strchr(resource, '/') && !strstr(resource, "kubernetes.io/") &&
+	       strncmp(resource, "requests.", strlen("requests.")) != 0;
+}
+
+static bool is_of_group(const char *resource, const char *group)
+{
+	size_t n = strlen(group);
+	return strncmp(resource, group, n) == 0 && resource[n] == '/';
+}
+
+/* Somebody else counts it, an extender maybe. */
 static bool is_left_out(const struct scheduler_profile *f, const char *resource)
 {
+	if (!is_extended(resource))
+		return false;
 	for (size_t i = 0; i < f->n_left_out; i++)
 		if (strcmp(f->left_out[i], resource) == 0)
+			return true;
+	for (size_t i = 0; i < f->n_left_out_groups; i++)
+		if (is_of_group(resource, f->left_out_groups[i]))
 			return true;
 	return false;
 }
@@ -188,9 +221,8 @@ bool filters_pass(struct scheduler *s, struct candidate *p, const struct node_in
 		        v, FILTER_NODE_AFFINITY, "node(s) didn't satisfy plugin(s) [NodeAffinity]", false);
 	if (!filter_taints(p, n, v))
 		return false;
-	if ((filters & FILTER_NODE_AFFINITY) && (p->node_selector || p->required_terms) && !node_is_chosen(p, n))
-		return verdict_refuse(
-		        v, FILTER_NODE_AFFINITY, "node(s) didn't match Pod's node affinity/selector", false);
+	if ((filters & FILTER_NODE_AFFINITY) && !filter_node_affinity(p, n, v))
+		return false;
 	if ((filters & FILTER_PORTS) && !ports_are_free(p, n))
 		return verdict_refuse(
 		        v, FILTER_PORTS, "node(s) didn't have free ports for the requested pod ports", true);

@@ -51,9 +51,14 @@ static bool is_tolerated_now(const struct candidate *p, const struct cluster_eve
 	return taints_are_tolerated(p, e->node) && (is_new_node(e) || !taints_are_tolerated(p, e->node_before));
 }
 
+static bool is_admitted(const struct candidate *p, const struct node_info *n)
+{
+	return node_is_enforced(p, n) && node_is_chosen(p, n);
+}
+
 static bool is_chosen_now(const struct candidate *p, const struct cluster_event *e)
 {
-	return node_is_chosen(p, e->node) && (is_new_node(e) || !node_is_chosen(p, e->node_before));
+	return is_admitted(p, e->node) && (is_new_node(e) || !is_admitted(p, e->node_before));
 }
 
 static bool gives_more(const struct amounts *want, const struct amounts *now, const struct amounts *before)
@@ -80,11 +85,6 @@ static bool labels_changed(const struct cluster_event *e)
 }
 
 /* ---- topology spread ---- */
-
-static bool is_hard(const struct json *constraint)
-{
-	return slice_is(json_get_str(constraint, "whenUnsatisfiable"), "DoNotSchedule");
-}
 
 /* Does a pod that comes, goes or changes count otherwise than before? */
 static bool counts_change(
@@ -122,7 +122,7 @@ static bool spread_changes(struct scheduler *s, const struct candidate *p, const
 	bool helps = false;
 	JSON_FOREACH (c, p->spread) {
 		struct pod_term t;
-		if (helps || !is_hard(c))
+		if (helps || !spread_is_hard(c))
 			continue;
 		pod_term_read(&a, c, &t);
 		helps = e->pod ? counts_change(s, p, &t, e) : domains_change(p, c, &t, e);

@@ -90,7 +90,7 @@ static void read_rules(struct candidate *p)
 	JSON_FOREACH (t, heeds_affinity(p) ? p->anti_affinity : NULL)
 		rule_new(p, RULE_ANTI_AFFINITY, t);
 	JSON_FOREACH (t, p->profile->filters & FILTER_SPREAD ? p->spread : NULL) {
-		if (!slice_is(json_get_str(t, "whenUnsatisfiable"), "DoNotSchedule"))
+		if (!spread_is_hard(t))
 			continue;
 		struct rule *r = rule_new(p, RULE_SPREAD, t);
 		r->constraint = t;
@@ -189,10 +189,17 @@ static void heed(struct scheduler *s, struct candidate *p, const struct pod_info
 	}
 }
 
+static bool must_spread(const struct candidate *p)
+{
+	JSON_FOREACH (t, p->profile->filters & FILTER_SPREAD ? p->spread : NULL)
+		if (spread_is_hard(t))
+			return true;
+	return false;
+}
+
 static bool has_rules(const struct candidate *p)
 {
-	return (heeds_affinity(p) && (p->affinity || p->anti_affinity)) ||
-	       (p->spread && (p->profile->filters & FILTER_SPREAD));
+	return (heeds_affinity(p) && (p->affinity || p->anti_affinity)) || must_spread(p);
 }
 
 static void count(struct scheduler *s, struct candidate *p, const struct pod_info *other, int sign)

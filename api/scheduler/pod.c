@@ -4,16 +4,9 @@
 #include "api/scheduler/scheduler_int.h"
 
 #include "api/machinery/codec/quantity.h"
-#include "base/hash.h"
 
 /* Upstream's DefaultMilliCPURequest and DefaultMemoryRequest: what a container without requests counts in scores. */
 enum { NONZERO_CPU_MILLI = 100, NONZERO_MEMORY_MB = 200 };
-
-uint64_t hash_uid(struct slice uid)
-{
-	uint64_t h = fnv1a64(uid.ptr, uid.len);
-	return uid.len ? (h ? h : 1) : 0;
-}
 
 /* ---- amounts ---- */
 
@@ -203,9 +196,6 @@ static bool prefers(const struct json *affinity)
 void pod_read_demands(struct cache *k, const struct json *pod, struct pod_info *out, struct arena *a)
 {
 	struct json *spec = json_get(pod, "spec");
-	JSON_FOREACH (ref, json_path(pod, "metadata", "ownerReferences", NULL))
-		if (json_get_bool(ref, "controller", false))
-			out->family = hash_uid(json_get_str(ref, "uid"));
 	out->priority = (int32_t)json_get_int(spec, "priority", 0);
 	struct json *anti =
 	        json_path(spec, "affinity", "podAntiAffinity", "requiredDuringSchedulingIgnoredDuringExecution", NULL);

@@ -121,7 +121,7 @@ void preferences_prepare(struct scheduler *s, struct candidate *p)
 	read_wishes(p, json_get(affinity, "podAffinity"), 1, &wishes);
 	read_wishes(p, json_get(affinity, "podAntiAffinity"), -1, &wishes);
 	p->preferences = NULL;
-	if (!wishes && !s->cache.n_preferring)
+	if (!wishes && (!s->cache.n_preferring || p->profile->ignores_wishes))
 		return;
 	p->preferences = ARENA_NEW(&p->arena, struct preferences);
 	for (size_t i = 0; i < s->cache.count; i++)
@@ -165,14 +165,16 @@ struct soft {
 	int64_t max_skew;
 	struct map domains; /* label value -> int64_t: pods */
 	double weight;
-	bool counts_here; /* pods of the node that is being looked at */
+	int64_t *here;      /* the domain of the node that is being looked at; NULL: its pods don't count */
+	struct slice asked; /* labels that were asked after last, of a pod of the own namespace */
+	bool answer;
 };
 
 static struct soft *read_soft(struct candidate *p)
 {
 	struct soft *all = NULL;
 	JSON_FOREACH (it, p->spread) {
-		if (!slice_is(json_get_str(it, "whenUnsatisfiable"), "ScheduleAnyway"))
+		if (spread_is_hard(it))
 			continue;
 		struct soft *x = ARENA_NEW(&p->arena, struct soft);
 		pod_term_read(&p->arena, it, &x->term);
@@ -186,70 +188,99 @@ static struct soft *read_soft(struct candidate *p)
 	return all;
 }
 
-static bool has_all_keys(const struct soft *all, const struct node_info *n)
+/* A node is judged if it has all the keys; by the system's defaults, also one that is in no zone. */
+static bool is_judged(const struct candidate *p, const struct soft *all, const struct node_info *n)
 {
+	if (p->spreads_by_system)
+		return true;
 	for (const struct soft *x = all; x; x = x->next)
 		if (!node_label(n, x->term.topology_key).ptr)
 			return false;
 	return true;
 }
 
-/* The domains are those of nodes that may be chosen; pods of all their nodes count. */
-static void find_soft_domains(struct candidate *p, struct soft *x, struct node_info *const *nodes, size_t n)
+/* The domains are those of nodes that may be chosen; pods of all their nodes count. Nodes without the label are one
+ * domain more, and of hosts each is its own, by whatever label. */
+static void find_soft_domains(
+        struct candidate *p, const struct soft *all, struct soft *x, struct node_info *const *nodes, size_t n)
 {
+	size_t judged = 0, keyless = 0;
 	for (size_t i = 0; i < n; i++) {
 		struct slice value = node_label(nodes[i], x->term.topology_key);
+		if (!is_judged(p, all, nodes[i]))
+			continue;
+		judged++;
+		keyless += !value.ptr;
 		if (value.ptr && !map_get(&x->domains, value))
 			map_put(&x->domains, (struct slice){arena_memdup(&p->arena, value.ptr, value.len), value.len},
 			        ARENA_NEW(&p->arena, int64_t));
 	}
-	x->weight = log((double)x->domains.count + 2);
+	bool is_host = strcmp(x->term.topology_key, "kubernetes.io/hostname") == 0;
+	x->weight = log((double)(is_host ? judged : x->domains.count + !!keyless) + 2);
+}
+
+/* Replicas have the labels of the one before them: what was said of these is not asked again. */
+static bool soft_means(struct scheduler *s, const struct candidate *p, struct soft *x, const struct pod_info *other)
+{
+	if (!x->asked.ptr || !slice_eq(x->asked, other->labels)) {
+		x->asked = other->labels;
+		x->answer = pod_term_matches(s, &x->term, p->meta.ns, other->ns, other->labels);
+	}
+	return x->answer;
 }
 
 static void count_soft(struct scheduler *s, struct candidate *p, struct soft *all, const struct node_info *n)
 {
-	for (struct soft *x = all; x; x = x->next)
-		x->counts_here = spread_includes(p, x->constraint, n);
+	bool any = false;
+	for (struct soft *x = all; x; x = x->next) {
+		struct slice value = node_label(n, x->term.topology_key);
+		x->here = value.ptr && spread_includes(p, x->constraint, n) ? map_get(&x->domains, value) : NULL;
+		any = any || x->here;
+	}
+	if (!any)
+		return;
 	LIST_FOREACH (it, &n->pods) {
 		const struct pod_info *other = CONTAINER_OF(it, struct pod_info, in_node);
 		if (other->is_dying || !slice_eq(other->ns, p->meta.ns))
 			continue;
-		for (struct soft *x = all; x; x = x->next) {
-			int64_t *pods =
-			        x->counts_here ? map_get(&x->domains, node_label(n, x->term.topology_key)) : NULL;
-			if (pods && pod_term_matches(s, &x->term, p->meta.ns, other->ns, other->labels))
-				++*pods;
-		}
+		for (struct soft *x = all; x; x = x->next)
+			if (x->here && soft_means(s, p, x, other))
+				++*x->here;
 	}
 }
 
 /* -1: a node without one of the keys. */
-static int64_t crowd_on(const struct soft *all, const struct node_info *n)
+static int64_t crowd_on(const struct candidate *p, const struct soft *all, const struct node_info *n)
 {
 	double sum = 0;
-	if (!has_all_keys(all, n))
+	if (!is_judged(p, all, n))
 		return -1;
 	for (const struct soft *x = all; x; x = x->next) {
-		const int64_t *pods = map_get(&x->domains, node_label(n, x->term.topology_key));
+		struct slice value = node_label(n, x->term.topology_key);
+		const int64_t *pods = value.ptr ? map_get(&x->domains, value) : NULL;
+		if (!value.ptr)
+			continue;
 		sum += (pods ? (double)*pods : 0) * x->weight + (double)(x->max_skew - 1);
 	}
 	return (int64_t)lround(sum);
 }
 
-bool soft_spread_score(
+void soft_spread_score(
         struct scheduler *s, struct candidate *p, struct node_info *const *nodes, size_t n, int64_t *scores)
 {
 	struct soft *all = read_soft(p);
 	int64_t least = INT64_MAX, most = 0;
-	if (!all)
-		return false;
+	if (!all) {
+		memset(scores, 0, n * sizeof *scores);
+		return;
+	}
 	for (struct soft *x = all; x; x = x->next)
-		find_soft_domains(p, x, nodes, n);
+		find_soft_domains(p, all, x, nodes, n);
 	for (size_t i = 0; i < s->cache.count; i++)
-		if (has_all_keys(all, s->cache.list[i]))
+		if (is_judged(p, all, s->cache.list[i]))
 			count_soft(s, p, all, s->cache.list[i]);
 	for (size_t i = 0; i < n; i++) {
-		scores[i] = crowd_on(all, nodes[i]);
+		scores[i] = crowd_on(p, all, nodes[i]);
 		if (scores[i] < 0)
 			continue;
 		least = scores[i] < least ? scores[i] : least;
@@ -257,5 +288,4 @@ bool soft_spread_score(
 	}
 	for (size_t i = 0; i < n; i++)
 		scores[i] = scores[i] < 0 ? 0 : !most ? SCORE_MAX : SCORE_MAX * (most + least - scores[i]) / most;
-	return true;
 }

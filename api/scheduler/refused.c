@@ -79,7 +79,7 @@ static void add_requests(struct strbuf *out, const struct amounts *x)
 
 static void key_write(struct strbuf *out, const struct candidate *c, unsigned plugins)
 {
-	strbuf_addf(out, "%u\n", plugins);
+	strbuf_addf(out, "%u %s\n", plugins, c->profile->name); /* profiles leave out and add what they like */
 	if (plugins & FILTER_FIT)
 		add_requests(out, &c->demands.requests);
 	for (size_t i = 0; (plugins & FILTER_PORTS) && i < c->demands.n_ports; i++)

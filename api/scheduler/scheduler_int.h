@@ -1,6 +1,6 @@
 /* What the scheduler's files share.
  *
- *   configuration.c  profiles: which plugins, what they weigh
+ *   configuration.c  profiles: which plugins, what they weigh; configuration_arguments.c: their arguments
  *   pod.c        a pod's demands, parsed once into a small struct
  *   cache.c      nodes and what their pods take, kept up by every event, binding included ("assumed" pods)
  *   queue.c      pods that wait: active, backing off, unschedulable, gated
@@ -11,6 +11,7 @@
  *   preemption.c whose pods would have to go; nominees.c: for whom they go
  *   volumes.c    which nodes the pod's claims admit; volume_bind.c: binding those that waited for this pod
  *   scores.c     which of them is best; preferences.c: what pods prefer of each other
+ *   default_spread.c  topology spread of pods that ask for none
  *   bind.c       telling the API server: bindings, conditions, events
  *   events.c     what the informers tell, to the cache, the queue and as hints
  *   scheduler.c  one pod after the other, life */
@@ -71,7 +72,6 @@ struct pod_info {
 	int64_t nonzero_cpu_milli, nonzero_memory; /* with upstream's defaults for scoring */
 	struct host_port *ports;
 	size_t n_ports;
-	uint64_t family; /* hash of the controlling owner's uid, 0: none */
 	int32_t priority;
 	bool is_victim;         /* it is being sent away: the informer has not shown it yet */
 	bool assumed;           /* its binding is under way: the informer has not shown it yet */
@@ -114,20 +114,12 @@ struct priority_count {
 	size_t pods;
 };
 
-struct family {
-	uint64_t hash;
-	uint32_t *on_slot;
-	size_t cap;
-	size_t total;
-};
-
 struct cache {
 	struct map nodes;        /* by name, absent ones included */
 	struct node_info **list; /* the nodes that exist */
 	size_t count, cap;
 	struct map pods;        /* by key */
 	struct map names;       /* interned names of extended resources */
-	struct map families;    /* by the 8 bytes of the hash */
 	size_t n_anti_affinity; /* pods with such rules, on all nodes */
 	size_t n_preferring;
 	struct map images; /* by the 8 bytes of the hash: on how many nodes */
@@ -160,7 +152,6 @@ struct node_info *cache_node_need(struct cache *k, struct slice name); /* made i
 void cache_node_unneeded(struct cache *k, struct node_info *n);        /* gone if nothing is known of it */
 bool cache_has_lower(const struct cache *k, int32_t priority);         /* pods with a node of a lower priority */
 const char *cache_intern(struct cache *k, struct slice name);
-uint32_t cache_family_on(const struct cache *k, uint64_t family, const struct node_info *n);
 
 /* ---- parsing (pod.c) ---- */
 
@@ -171,10 +162,11 @@ struct candidate {
 	struct slice key;
 	struct meta meta;
 	struct json *pod, *spec;
-	struct pod_info demands;                 /* requests, ports, family */
+	struct pod_info demands;                 /* requests, ports */
 	const struct scheduler_profile *profile; /* the default one, until it is said otherwise */
 	struct json *tolerations, *node_selector, *required_terms, *preferred_terms;
 	struct json *affinity, *anti_affinity, *spread; /* rules about other pods, NULL: none */
+	bool spreads_by_system;                         /* spread is of the system's defaults */
 	struct placement *placement;                    /* prepared by placement.c */
 	struct preferences *preferences;                /* prepared by preferences.c, NULL: nobody has any */
 	struct pod_volumes *volumes;                    /* prepared by volumes.c, NULL: no claims */
@@ -191,7 +183,6 @@ void candidate_release(struct candidate *p);
 /* Sums and compares. */
 void amounts_add(struct arena *a, struct amounts *to, const struct amounts *by, int sign);
 int64_t amounts_extended(const struct amounts *x, const char *name);
-uint64_t hash_uid(struct slice uid);
 
 /* ---- filters ---- */
 
@@ -227,6 +218,8 @@ bool filter_resources(struct candidate *p, const struct node_info *n, struct ver
 bool requests_fit(const struct candidate *p, const struct node_info *n);
 /* Node selector and required node affinity. */
 bool node_is_chosen(const struct candidate *p, const struct node_info *n);
+/* The node affinity that the profile adds. */
+bool node_is_enforced(const struct candidate *p, const struct node_info *n);
 bool ports_clash(const struct pod_info *a, const struct pod_info *b);
 /* Of those that keep pods away; whether it is cordoned does not count. */
 bool taints_are_tolerated(const struct candidate *p, const struct node_info *n);
@@ -277,6 +270,10 @@ void pod_term_match_keys(struct candidate *p, struct pod_term *t, const struct j
 bool pod_term_matches(
         struct scheduler *s, const struct pod_term *t, struct slice own_ns, struct slice ns, struct slice labels);
 
+static inline bool spread_is_hard(const struct json *constraint)
+{
+	return slice_is(json_get_str(constraint, "whenUnsatisfiable"), "DoNotSchedule");
+}
 /* Does a node count for this constraint of topology spread? By nodeAffinityPolicy and nodeTaintsPolicy. */
 bool spread_includes(const struct candidate *p, const struct json *constraint, const struct node_info *n);
 
@@ -284,6 +281,19 @@ static inline struct slice node_label(const struct node_info *n, const char *key
 {
 	return n->labels.len ? json_find(n->labels, key, NULL) : SLICE_NULL;
 }
+
+/* default_spread.c: pods without constraints have those of their profile, with whom they count: the pods that their
+ * services and their controller select, as upstream's helper.DefaultSelector() has it. */
+void default_spread_follow(struct scheduler *s);
+/* Sets p->spread, if the pod has none and something selects it. The profile is known. */
+void default_spread_give(struct scheduler *s, struct candidate *p);
+/* The pure parts. A label selector, {} at first, in the arena; the services' labels first, then the controller's
+ * rules. kind: of those that have selectors; of a service one that does not select the pod adds nothing. */
+void default_selector_add_service(struct arena *a, struct json *selector, struct slice service, struct slice labels);
+void default_selector_add_owner(struct arena *a, struct json *selector, struct slice kind, struct slice owner);
+/* NULL: the selector selects everything, or there are no constraints. */
+struct json *default_spread_constraints(
+        struct arena *a, const struct scheduler_profile *profile, const struct json *selector);
 
 /* placement.c: affinity and anti-affinity among pods, topology spread; required rules only. */
 void placement_prepare(struct scheduler *s, struct candidate *p);
@@ -359,8 +369,8 @@ void nominees_release(struct scheduler *s);
 /* 0..100 for each of the nodes. */
 void preferences_prepare(struct scheduler *s, struct candidate *p);
 void preferences_score(const struct candidate *p, struct node_info *const *nodes, size_t n, int64_t *scores);
-/* False: the candidate asks for no spread of this kind. */
-bool soft_spread_score(
+/* Zeros, if it asks for no spread of this kind. */
+void soft_spread_score(
         struct scheduler *s, struct candidate *p, struct node_info *const *nodes, size_t n, int64_t *scores);
 uint64_t image_hash(struct slice name);
 int64_t cache_image_nodes(const struct cache *k, uint64_t image);
@@ -519,6 +529,8 @@ struct scheduler {
 	struct informer_index *free_volumes, *pointing_volumes; /* by "/CLASS", by "ns/name" of the claim */
 	struct informer_handler on_pods, on_nodes;
 	struct followed followed[FOLLOWED];
+	struct shared_informer *services, *rcs, *replica_sets, *stateful_sets; /* default_spread.c; NULL: no need */
+	struct informer_index *services_of;                                    /* by namespace */
 	struct list_link volume_waits;
 	bool waits_are_stale; /* something changed since they were looked at */
 	struct recorder *recorder;

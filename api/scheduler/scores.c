@@ -1,8 +1,9 @@
 /* Scores: each 0 to 100 for a node, times its weight, as the pod's profile says (configuration.h), by default:
  * LeastAllocated (1), balanced allocation (1), ImageLocality (1), TaintToleration (3), NodeAffinity (2),
- * InterPodAffinity (2) and PodTopologySpread (2): as the pod asks for it, else one controller's pods are spread over
- * nodes. Extenders add theirs. */
+ * InterPodAffinity (2) and PodTopologySpread (2). Extenders add theirs. */
 #include "api/scheduler/scheduler_int.h"
+
+#include <math.h>
 
 enum { SCORE_MAX = 100, POINT_MAX = 10 };
 
@@ -80,17 +81,44 @@ static int64_t score_fit(const struct candidate *p, const struct node_info *n)
 	return weights ? sum / weights : 0;
 }
 
-/* Real requests; with two fractions the standard deviation is half their distance. */
+/* Real requests. */
+static struct taken really_taken_of(const struct candidate *p, const struct node_info *n, const char *name)
+{
+	const struct amounts *want = &p->demands.requests, *used = &n->used, *all = &n->allocatable;
+	if (strcmp(name, "cpu") == 0)
+		return (struct taken){used->cpu_milli + want->cpu_milli, all->cpu_milli};
+	if (strcmp(name, "memory") == 0)
+		return (struct taken){used->memory + want->memory, all->memory};
+	return taken_of(p, n, name);
+}
+
+/* The share of the i-th resource that would be given away; less than 0: it does not count here. */
+static double share_at(const struct candidate *p, const struct node_info *n, size_t i)
+{
+	struct taken t = really_taken_of(p, n, p->profile->balanced[i].name);
+	return t.all <= 0 ? -1 : t.used > t.all ? 1 : (double)t.used / (double)t.all;
+}
+
+/* How far the shares of the resources lie apart: their standard deviation, which of two is half their distance. */
 static int64_t score_balance(const struct candidate *p, const struct node_info *n)
 {
-	const struct amounts *all = &n->allocatable;
-	double f = all->cpu_milli ? (double)(n->used.cpu_milli + p->demands.requests.cpu_milli) / (double)all->cpu_milli
-	                          : 1;
-	double g = all->memory ? (double)(n->used.memory + p->demands.requests.memory) / (double)all->memory : 1;
-	f = f > 1 ? 1 : f;
-	g = g > 1 ? 1 : g;
-	double deviation = f > g ? (f - g) / 2 : (g - f) / 2;
-	return (int64_t)((1 - deviation) * SCORE_MAX);
+	double shares[2] = {0}, sum = 0, squares = 0;
+	size_t count = 0;
+	for (size_t i = 0; i < p->profile->n_balanced; i++) {
+		double share = share_at(p, n, i);
+		if (share < 0)
+			continue;
+		shares[count % 2] = share;
+		sum += share;
+		count++;
+	}
+	if (count <= 2)
+		return (int64_t)((1 - (count == 2 ? fabs(shares[0] - shares[1]) / 2 : 0)) * SCORE_MAX);
+	for (size_t i = 0; i < p->profile->n_balanced; i++) {
+		double share = share_at(p, n, i), off = share - sum / (double)count;
+		squares += share < 0 ? 0 : off * off;
+	}
+	return (int64_t)((1 - sqrt(squares / (double)count)) * SCORE_MAX);
 }
 
 static int64_t count_avoided(const struct candidate *p, const struct node_info *n)
@@ -101,10 +129,10 @@ static int64_t count_avoided(const struct candidate *p, const struct node_info *
 	return count;
 }
 
-static int64_t sum_preferred(const struct candidate *p, const struct node_info *n)
+static int64_t sum_preferred(const struct json *terms, const struct node_info *n)
 {
 	int64_t sum = 0;
-	JSON_FOREACH (it, p->preferred_terms)
+	JSON_FOREACH (it, terms)
 		if (node_term_matches(json_get(it, "preference"), n))
 			sum += json_get_int(it, "weight", 0);
 	return sum;
@@ -178,23 +206,6 @@ static int64_t score_images(const struct wanted_images *all, const struct node_i
 
 /* ---- all of them ---- */
 
-/* Without a wish of the pod's own, few of its controller's are good. */
-static void score_spread(
-        struct scheduler *s, struct candidate *p, struct node_info *const *nodes, size_t n, int64_t *scores)
-{
-	int64_t most = 0;
-	for (size_t i = 0; i < n; i++)
-		scores[i] = 0;
-	if (soft_spread_score(s, p, nodes, n, scores) || p->spread)
-		return;
-	for (size_t i = 0; i < n; i++) {
-		scores[i] = cache_family_on(&s->cache, p->demands.family, nodes[i]);
-		most = scores[i] > most ? scores[i] : most;
-	}
-	for (size_t i = 0; i < n; i++)
-		scores[i] = share_of(scores[i], most, true);
-}
-
 struct node_info *scores_pick(
         struct scheduler *s, struct candidate *p, struct node_info **nodes, size_t n, const int64_t *more)
 {
@@ -207,9 +218,11 @@ struct node_info *scores_pick(
 		preferences_score(p, nodes, n, pods);
 	}
 	if (w[SCORE_SPREAD])
-		score_spread(s, p, nodes, n, spread);
+		soft_spread_score(s, p, nodes, n, spread);
 	for (size_t i = 0; i < n; i++) {
-		raw[i] = (struct raw){count_avoided(p, nodes[i]), sum_preferred(p, nodes[i])};
+		raw[i] = (struct raw){
+		        count_avoided(p, nodes[i]), sum_preferred(p->preferred_terms, nodes[i]) +
+		                                            sum_preferred(p->profile->added_preferences, nodes[i])};
 		most.taints = raw[i].taints > most.taints ? raw[i].taints : most.taints;
 		most.affinity = raw[i].affinity > most.affinity ? raw[i].affinity : most.affinity;
 	}

@@ -5,18 +5,16 @@
  *             --> the pod is bound
  *
  * Meanwhile the pod counts as placed, its volumes as taken, and its claims as decided. A write that fails, a claim that
- * goes or is bound elsewhere, a provisioner that takes the node off the claim (it cannot make it there), and ten
- * minutes without an end undo all that: the pod backs off and is tried again, on whatever node fits then. What was
- * written stays: a volume that points to its claim is the claim's. After a restart of ours the pod is simply tried
- * again, and finds what was written.
+ * goes or is bound elsewhere, a provisioner that takes the node off the claim (it cannot make it there), and
+ * too long without an end (ten minutes, or the profile's bindTimeoutSeconds) undo all that: the pod backs off and is
+ * tried again, on whatever node fits then. What was written stays: a volume that points to its claim is the claim's.
+ * After a restart of ours the pod is simply tried again, and finds what was written.
  *
  * Upstream: pkg/scheduler/framework/plugins/volumebinding/binder.go (AssumePodVolumes, BindPodVolumes). */
 #include "api/scheduler/scheduler_int.h"
 
 #include "api/machinery/rules/volume_binding.h"
 #include "base/log.h"
-
-enum { BIND_TIMEOUT_MS = 600 * 1000 };
 
 struct wait_claim {
 	struct slice key, name, volume; /* volume empty: one is made */
@@ -266,7 +264,7 @@ void volume_bind_start(
 	w->ns = copy(a, p->meta.ns);
 	w->node = copy(a, n->name);
 	w->serial = queue_find(&s->queue, p->key)->serial;
-	w->deadline_ms = scheduler_now_ms(s) + BIND_TIMEOUT_MS;
+	w->deadline_ms = scheduler_now_ms(s) + p->profile->volume_timeout_ms;
 	w->claims = ARENA_ARRAY(a, struct wait_claim, count);
 	for (const struct volume_choice *x = choices; x; x = x->next)
 		w->claims[w->n_claims++] = (struct wait_claim){

@@ -18,6 +18,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			const struct scheduler_profile *p = &c.profiles[i];
 			CHECK(p->name && *p->name && p->n_resources > 0);
 			CHECK(p->strategy != FIT_RATIO || p->n_shape > 0);
+			CHECK(p->n_balanced > 0 && (p->n_spread > 0 || !p->spreads_by_system));
+			CHECK(p->candidates_percent > 0 || p->candidates_min > 0);
+			for (size_t k = 0; k < p->n_spread; k++)
+				CHECK(*p->spread[k].topology_key && p->spread[k].max_skew > 0);
 			CHECK(p->nodes_percent >= 0 && p->nodes_percent <= 100);
 		}
 	}

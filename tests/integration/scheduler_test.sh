@@ -25,7 +25,25 @@ waits_for() { check "$1 waits: $2" wait_for 5 says "$1" "$2"; }
 comes() { check "$1 is placed: $2" wait_for 12 placed "$1"; }
 drop() { kubectl delete --force --grace-period=0 "$@" >/dev/null 2>&1; }
 
-start_server "$PORT" --disable-agent || { finish; exit 1; }
+# Pods of the profile "strict" are spread, kept to nodes with a zone but d, and ask for devices that nobody counts.
+cat >"$T/scheduler.yaml" <<'YAML'
+apiVersion: kubescheduler.config.k8s.io/v1
+kind: KubeSchedulerConfiguration
+profiles:
+- schedulerName: default-scheduler
+- schedulerName: strict
+  pluginConfig:
+  - name: PodTopologySpread
+    args:
+      defaultingType: List
+      defaultConstraints: [{maxSkew: 1, topologyKey: topology.kubernetes.io/zone, whenUnsatisfiable: DoNotSchedule}]
+  - name: NodeAffinity
+    args: {addedAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: topology.kubernetes.io/zone, operator: NotIn, values: [d]}]}]}}}
+  - {name: NodeResourcesFit, args: {ignoredResourceGroups: [x.io]}}
+  - {name: VolumeBinding, args: {bindTimeoutSeconds: 30}}
+  - {name: NodeResourcesBalancedAllocation, args: {resources: [{name: cpu}, {name: memory}, {name: ephemeral-storage}]}}
+YAML
+start_server "$PORT" --disable-agent --kube-scheduler-arg=config="$T/scheduler.yaml" || { finish; exit 1; }
 for z in a b c; do node "n-$z" "$z"; done
 
 # ---- nodes ----
@@ -82,6 +100,23 @@ spread_says() { kubectl get pods -l app=spread -o 'jsonpath={.items[*].status.co
 check "the fourth waits for a fourth" wait_for 5 spread_says "3 node(s) didn't match pod topology spread constraints"
 node n-d d
 check "and is placed when there is one" wait_for 12 spread_is 4
+
+# ---- what the profile asks for ----
+kubectl create service clusterip strict --tcp=80 >/dev/null
+for i in 1 2 3; do pod "t$i" strict 'schedulerName: strict'; done
+strict_zones() { [ "$(for i in 1 2 3; do node_of "t$i"; echo; done | sort | xargs)" = "n-a n-b n-c" ]; }
+check "pods of a service are spread by the profile's constraint, and kept to its nodes" wait_for 5 strict_zones
+pod t4 strict 'schedulerName: strict, nodeSelector: {kubernetes.io/hostname: n-d}'
+waits_for t4 "node(s) didn't match scheduler-enforced node affinity"
+kubectl create -f - >/dev/null <<'YAML'
+apiVersion: v1
+kind: List
+items:
+- {apiVersion: v1, kind: Pod, metadata: {name: counted}, spec: {containers: [{name: c, image: x, resources: {limits: {x.io/dev: "1"}}}]}}
+- {apiVersion: v1, kind: Pod, metadata: {name: uncounted}, spec: {schedulerName: strict, containers: [{name: c, image: x, resources: {limits: {x.io/dev: "1"}}}]}}
+YAML
+comes uncounted "nobody counts its device"
+waits_for counted "4 Insufficient x.io/dev"
 
 # ---- what is not served ----
 check "devices by dynamic resource allocation are refused, and it is said" grep -q "spec.resourceClaims: dynamic resource allocation is not served" <<<"$(pod dra dra 'resourceClaims: [{name: g, resourceClaimName: g}]' 2>&1)"

@@ -30,6 +30,8 @@ void validate_pod_part(struct field_errors *e, const struct json *object, const 
 void validate_pod_resize(struct field_errors *e, const struct json *object, const struct json *old);
 /* A selector of nodes that one of must match. */
 void validate_node_selector(struct field_errors *e, const char *field, const struct json *selector);
+/* spec.affinity.nodeAffinity, or one that is added to it. */
+void validate_node_affinity(struct field_errors *e, const char *field, const struct json *affinity);
 /* Requests and limits. */
 void validate_resources(struct field_errors *e, const char *field, const struct json *resources);
 /* The member tolerations of an object at `base`. */

@@ -109,7 +109,7 @@ void validate_node_selector(struct field_errors *e, const char *field, const str
 		check_node_term(e, at(e, "%s.nodeSelectorTerms[%d]", field, i++), it, true);
 }
 
-static void check_node_affinity(struct field_errors *e, const char *here, const struct json *affinity)
+void validate_node_affinity(struct field_errors *e, const char *here, const struct json *affinity)
 {
 	const struct json *must = json_get(affinity, required);
 	int j = 0;
@@ -155,7 +155,7 @@ static void check_affinity(struct field_errors *e, const char *base, const struc
 {
 	if (!json_is(affinity, JSON_OBJECT))
 		return;
-	check_node_affinity(e, at(e, "%s.affinity.nodeAffinity", base), json_get(affinity, "nodeAffinity"));
+	validate_node_affinity(e, at(e, "%s.affinity.nodeAffinity", base), json_get(affinity, "nodeAffinity"));
 	check_pod_affinity(e, at(e, "%s.affinity.podAffinity", base), json_get(affinity, "podAffinity"));
 	check_pod_affinity(e, at(e, "%s.affinity.podAntiAffinity", base), json_get(affinity, "podAntiAffinity"));
 }

@@ -5,7 +5,7 @@
 
 #include <signal.h>
 
-enum { WATCHES_MAX = 12, CALLS_MAX = 8 };
+enum { WATCHES_MAX = 20, CALLS_MAX = 8 };
 
 /* ---- the API server ---- */
 

@@ -4,7 +4,7 @@
 
 #include "api/scheduler/scheduler_int.h"
 
-enum { WATCHES_MAX = 12 };
+enum { WATCHES_MAX = 20 };
 
 struct fake {
 	struct client base;
@@ -130,6 +130,42 @@ static void test_own(struct fake *f)
 	rcbuf_unref(json);
 }
 
+/* The constraints that a pod of a ReplicaSet gets, as text; "" for none. */
+static void expect_spread(struct fake *f, const char *labels, const char *selector)
+{
+	struct candidate p;
+	struct strbuf out = STRBUF_INIT;
+	char text[400];
+	snprintf(text, sizeof text,
+	        "{\"metadata\":{" POD ",\"labels\":%s,\"ownerReferences\":[{\"apiVersion\":\"apps/v1\",\"kind\":"
+	        "\"ReplicaSet\",\"name\":\"rs\",\"controller\":true}]},\"spec\":{}}",
+	        labels);
+	struct rcbuf *json = rcbuf_copy(text, strlen(text));
+	assert_true(candidate_read(&f->s->cache, &p, SLICE("d/p"), json));
+	default_spread_give(f->s, &p);
+	assert_int_equal(p.spreads_by_system, *selector != 0);
+	if (p.spread)
+		json_write(&out, json_get(json_at(p.spread, 1), "labelSelector"));
+	assert_string_equal(strbuf_cstr(&out), selector);
+	strbuf_release(&out);
+	candidate_release(&p);
+	rcbuf_unref(json);
+}
+
+static void test_spread(struct fake *f)
+{
+	static const char a[] = "{\"app\":\"a\"}";
+	expect_spread(f, a, "");
+	event(f, "ADDED", "services", "\"name\":\"s\",\"namespace\":\"d\"", "\"spec\":{\"selector\":{\"app\":\"a\"}}");
+	event(f, "ADDED", "services", "\"name\":\"s\",\"namespace\":\"e\"", "\"spec\":{\"selector\":{\"x\":\"y\"}}");
+	expect_spread(f, a, "{\"matchLabels\":{\"app\":\"a\"}}");
+	expect_spread(f, "{\"x\":\"y\"}", ""); /* of another namespace */
+	event(f, "ADDED", "replicasets", "\"name\":\"rs\",\"namespace\":\"d\"",
+	        "\"spec\":{\"selector\":{\"matchLabels\":{\"x\":\"y\"}}}");
+	expect_spread(
+	        f, "{\"x\":\"y\"}", "{\"matchExpressions\":[{\"key\":\"x\",\"operator\":\"In\",\"values\":[\"y\"]}]}");
+}
+
 /* ---- life ---- */
 
 static void all_closed(void *arg)
@@ -176,12 +212,18 @@ static void room_that_we_give_back_wakes(void **state)
 	play(test_own);
 }
 
+static void services_and_controllers_say_with_whom_a_pod_is_spread(void **state)
+{
+	play(test_spread);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(heartbeats_wake_nobody),
 	        cmocka_unit_test(room_that_is_left_wakes),
 	        cmocka_unit_test(room_that_we_give_back_wakes),
+	        cmocka_unit_test(services_and_controllers_say_with_whom_a_pod_is_spread),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

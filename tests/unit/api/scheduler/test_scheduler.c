@@ -289,34 +289,6 @@ static void spread_counts_the_nodes_that_it_should(void **state)
 	cache_release(&s.cache);
 }
 
-static void a_controllers_pods_are_spread(void **state)
-{
-	struct scheduler s = {.random = 1};
-	char name[3] = "n0", key[32], buf[1024];
-	cache_init(&s.cache);
-	for (int i = 0; i < 4; i++) {
-		name[1] = (char)('0' + i);
-		node(&s.cache, name, "{}", roomy);
-	}
-	for (int i = 0; i < 12; i++) {
-		struct candidate p;
-		snprintf(key, sizeof key, "d/p%d", i);
-		struct rcbuf *json = text(pod_text(buf, sizeof buf, key + 2, "{\"cpu\":\"10m\"}", ""));
-		assert_true(candidate_read(&s.cache, &p, slice_of(key), json));
-		struct node_info *n = scores_pick(&s, &p, s.cache.list, s.cache.count, NULL);
-		cache_pod_set(&s.cache, slice_of(key), n->name, json, true);
-		candidate_release(&p);
-		rcbuf_unref(json);
-	}
-	for (size_t i = 0; i < 4; i++)
-		assert_int_equal(s.cache.list[i]->n_pods, 3);
-	cache_node_remove(&s.cache, SLICE("n1")); /* the last takes its slot, counts and all */
-	uint64_t family = hash_uid(SLICE("own"));
-	for (size_t i = 0; i < 3; i++)
-		assert_int_equal(cache_family_on(&s.cache, family, s.cache.list[i]), 3);
-	cache_release(&s.cache);
-}
-
 /* Where a pod with this goes, of all nodes. */
 static const char *picked(struct scheduler *s, const char *more)
 {
@@ -325,7 +297,6 @@ static const char *picked(struct scheduler *s, const char *more)
 	struct candidate p;
 	struct rcbuf *json = text(pod_text(buf, sizeof buf, "new", "{}", more));
 	assert_true(candidate_read(&s->cache, &p, SLICE("d/new"), json));
-	p.demands.family = 0;
 	struct node_info *n = scores_pick(s, &p, s->cache.list, s->cache.count, NULL);
 	snprintf(name, sizeof name, "%.*s", SLICE_FMT(n->name));
 	candidate_release(&p);
@@ -482,7 +453,6 @@ int main(void)
 	        cmocka_unit_test(rules_about_other_pods),
 	        cmocka_unit_test(a_refusal_says_what_could_help),
 	        cmocka_unit_test(spread_counts_the_nodes_that_it_should),
-	        cmocka_unit_test(a_controllers_pods_are_spread),
 	        cmocka_unit_test(wishes_about_other_pods_go_both_ways),
 	        cmocka_unit_test(spread_that_is_only_wished_for_gives_points),
 	        cmocka_unit_test(large_images_that_are_there_draw_pods),

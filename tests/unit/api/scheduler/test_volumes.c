@@ -204,18 +204,25 @@ static void test_nodes(struct fake *f)
 	expect(f, "zone", "n2", "node(s) had no available volume zone");
 }
 
-static void bind_to(struct fake *f, const char *name, const char *claims, const char *on)
+static void bind_with(
+        struct fake *f, const char *name, const char *claims, const char *on, const struct scheduler_profile *profile)
 {
 	struct candidate p;
 	struct node_info *n = map_get(&f->s.cache.nodes, slice_of(on));
 	struct verdict v = {0};
 	pod(f, &p, name, claims);
+	p.profile = profile;
 	assert_null(volumes_prepare(&f->s, &p));
 	assert_true(volumes_filter(&f->s, &p, n, &v));
 	struct volume_choice *choices = volumes_choose(&f->s, &p, n);
 	assert_non_null(choices);
 	volume_bind_start(&f->s, &p, n, choices);
 	candidate_release(&p);
+}
+
+static void bind_to(struct fake *f, const char *name, const char *claims, const char *on)
+{
+	bind_with(f, name, claims, on, scheduler_configuration_default.profiles);
 }
 
 /* Written, waited for, and then the pod is bound; meanwhile nobody else gets what was decided. */
@@ -249,6 +256,26 @@ static void test_binding(struct fake *f)
 	assert_false(volume_bind_node_of(&f->s, SLICE("d/d")).len);
 	assert_int_equal(queue_find(&f->s.queue, SLICE("d/two"))->state, QUEUED_BACKOFF);
 	assert_null(cache_pod(&f->s.cache, SLICE("d/two")));
+}
+
+/* bindTimeoutSeconds of the pod's profile. */
+static void test_timeout(struct fake *f)
+{
+	struct scheduler_profile *plain = ARENA_NEW(&f->arena, struct scheduler_profile);
+	*plain = *scheduler_configuration_default.profiles;
+	node(f, "n1", "");
+	class(f, "lazy", "x.io/p", "");
+	claim(f, "c", "1Gi", "", ",\"storageClassName\":\"lazy\"");
+	claim(f, "d", "1Gi", "", ",\"storageClassName\":\"lazy\"");
+	bind_to(f, "one", "c", "n1");
+	assert_int_equal(volume_bind_deadline_ms(&f->s), scheduler_now_ms(&f->s) + 600 * 1000);
+	plain->volume_timeout_ms = 0;
+	bind_with(f, "two", "d", "n1", plain);
+	assert_int_equal(volume_bind_deadline_ms(&f->s), scheduler_now_ms(&f->s));
+	drain(f);
+	volume_bind_check(&f->s);
+	assert_int_equal(queue_find(&f->s.queue, SLICE("d/two"))->state, QUEUED_BACKOFF);
+	drain(f);
 }
 
 static void test_failures(struct fake *f)
@@ -338,12 +365,18 @@ static void what_fails_is_undone(void **state)
 	play(test_failures);
 }
 
+static void who_waits_too_long_is_tried_anew(void **state)
+{
+	play(test_timeout);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(claims_choose_nodes),
 	        cmocka_unit_test(claims_that_wait_are_bound_before_their_pod),
 	        cmocka_unit_test(what_fails_is_undone),
+	        cmocka_unit_test(who_waits_too_long_is_tried_anew),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
