@@ -165,7 +165,7 @@ struct soft {
 	int64_t max_skew;
 	struct map domains; /* label value -> int64_t: pods */
 	double weight;
-	int64_t *here;      /* the domain of the node that is being looked at; NULL: its pods don't count */
+	bool is_host;       /* of kubernetes.io/hostname */
 	struct slice asked; /* labels that were asked after last, of a pod of the own namespace */
 	bool answer;
 };
@@ -180,6 +180,7 @@ static struct soft *read_soft(struct candidate *p)
 		pod_term_read(&p->arena, it, &x->term);
 		pod_term_match_keys(p, &x->term, json_get(it, "matchLabelKeys"));
 		x->constraint = it;
+		x->is_host = strcmp(x->term.topology_key, "kubernetes.io/hostname") == 0;
 		x->max_skew = json_get_int(it, "maxSkew", 1);
 		arena_on_release(&p->arena, release_map, &x->domains);
 		x->next = all;
@@ -200,23 +201,24 @@ static bool is_judged(const struct candidate *p, const struct soft *all, const s
 }
 
 /* The domains are those of nodes that may be chosen; pods of all their nodes count. Nodes without the label are one
- * domain more, and of hosts each is its own, by whatever label. */
+ * domain more. Hosts need no domains: each is its own, and its pods are counted when it is judged. */
 static void find_soft_domains(
         struct candidate *p, const struct soft *all, struct soft *x, struct node_info *const *nodes, size_t n)
 {
 	size_t judged = 0, keyless = 0;
 	for (size_t i = 0; i < n; i++) {
-		struct slice value = node_label(nodes[i], x->term.topology_key);
 		if (!is_judged(p, all, nodes[i]))
 			continue;
 		judged++;
+		if (x->is_host)
+			continue;
+		struct slice value = node_label(nodes[i], x->term.topology_key);
 		keyless += !value.ptr;
 		if (value.ptr && !map_get(&x->domains, value))
 			map_put(&x->domains, (struct slice){arena_memdup(&p->arena, value.ptr, value.len), value.len},
 			        ARENA_NEW(&p->arena, int64_t));
 	}
-	bool is_host = strcmp(x->term.topology_key, "kubernetes.io/hostname") == 0;
-	x->weight = log((double)(is_host ? judged : x->domains.count + !!keyless) + 2);
+	x->weight = log((double)(x->is_host ? judged : x->domains.count + !!keyless) + 2);
 }
 
 /* Replicas have the labels of the one before them: what was said of these is not asked again. */
@@ -229,38 +231,41 @@ static bool soft_means(struct scheduler *s, const struct candidate *p, struct so
 	return x->answer;
 }
 
-static void count_soft(struct scheduler *s, struct candidate *p, struct soft *all, const struct node_info *n)
+static int64_t count_on(struct scheduler *s, const struct candidate *p, struct soft *x, const struct node_info *n)
 {
-	bool any = false;
-	for (struct soft *x = all; x; x = x->next) {
-		struct slice value = node_label(n, x->term.topology_key);
-		x->here = value.ptr && spread_includes(p, x->constraint, n) ? map_get(&x->domains, value) : NULL;
-		any = any || x->here;
-	}
-	if (!any)
-		return;
+	int64_t count = 0;
 	LIST_FOREACH (it, &n->pods) {
 		const struct pod_info *other = CONTAINER_OF(it, struct pod_info, in_node);
-		if (other->is_dying || !slice_eq(other->ns, p->meta.ns))
+		count += !other->is_dying && slice_eq(other->ns, p->meta.ns) && soft_means(s, p, x, other);
+	}
+	return count;
+}
+
+static void count_soft(struct scheduler *s, struct candidate *p, struct soft *all, const struct node_info *n)
+{
+	for (struct soft *x = all; x; x = x->next) {
+		if (x->is_host || list_empty(&n->pods))
 			continue;
-		for (struct soft *x = all; x; x = x->next)
-			if (x->here && soft_means(s, p, x, other))
-				++*x->here;
+		struct slice value = node_label(n, x->term.topology_key);
+		int64_t *pods = value.ptr ? map_get(&x->domains, value) : NULL;
+		if (pods && spread_includes(p, x->constraint, n))
+			*pods += count_on(s, p, x, n);
 	}
 }
 
 /* -1: a node without one of the keys. */
-static int64_t crowd_on(const struct candidate *p, const struct soft *all, const struct node_info *n)
+static int64_t crowd_on(struct scheduler *s, const struct candidate *p, struct soft *all, const struct node_info *n)
 {
 	double sum = 0;
 	if (!is_judged(p, all, n))
 		return -1;
-	for (const struct soft *x = all; x; x = x->next) {
+	for (struct soft *x = all; x; x = x->next) {
 		struct slice value = node_label(n, x->term.topology_key);
-		const int64_t *pods = value.ptr ? map_get(&x->domains, value) : NULL;
 		if (!value.ptr)
 			continue;
-		sum += (pods ? (double)*pods : 0) * x->weight + (double)(x->max_skew - 1);
+		const int64_t *pods = x->is_host ? NULL : map_get(&x->domains, value);
+		int64_t count = x->is_host ? count_on(s, p, x, n) : pods ? *pods : 0;
+		sum += (double)count * x->weight + (double)(x->max_skew - 1);
 	}
 	return (int64_t)lround(sum);
 }
@@ -280,7 +285,7 @@ void soft_spread_score(
 		if (is_judged(p, all, s->cache.list[i]))
 			count_soft(s, p, all, s->cache.list[i]);
 	for (size_t i = 0; i < n; i++) {
-		scores[i] = crowd_on(p, all, nodes[i]);
+		scores[i] = crowd_on(s, p, all, nodes[i]);
 		if (scores[i] < 0)
 			continue;
 		least = scores[i] < least ? scores[i] : least;
