@@ -4,6 +4,7 @@
 
 #include "api/machinery/rules/validate.h"
 #include "api/server/auth/identity/join_token.h"
+#include "tools/k3x/port_range.h"
 #include "tools/k3x/system_names.h"
 #include "base/check.h"
 #include "base/wire/url.h"
@@ -57,12 +58,11 @@ static int check_port(const char *flag, int64_t port, struct err *err)
 
 static int check_port_range(struct server_settings *s, struct err *err)
 {
-	struct slice rest = slice_of(s->node_port_range), low = slice_cut(&rest, '-');
-	int64_t min, max;
-	if (!slice_to_i64(low, &min) || !slice_to_i64(rest, &max) || min < 1 || max > 65535 || min > max)
-		return bad(err, "service-node-port-range", s->node_port_range, "like 30000-32767");
-	s->node_port_min = (int)min;
-	s->node_port_max = (int)max;
+	struct port_range range;
+	if (!port_range_parse(slice_of(s->node_port_range), &range))
+		return bad(err, "service-node-port-range", s->node_port_range, "like 30000-32767, 30000+2767 or 30000");
+	s->node_port_min = range.min;
+	s->node_port_max = range.max;
 	return 0;
 }
 
