@@ -29,8 +29,8 @@ bool sm_is_over(const struct sm *m)
 static void tell_fault(const struct sm *m, const char *what, int before, int after)
 {
 	bool is_known = after >= 0 && (unsigned)after < m->kind->n;
-	log_error(m->kind->name, "%s: %s: %s -> %s", m->subject, what, m->kind->states[before].name,
-	        is_known ? m->kind->states[after].name : "no state");
+	log_error(m->kind->name, what, "of=%s from=%s to=%s", m->subject, m->kind->states[before].name,
+	        is_known ? m->kind->states[after].name : "none");
 }
 
 void sm_move(struct sm *m, int state)
@@ -42,7 +42,8 @@ void sm_move(struct sm *m, int state)
 	}
 	m->state = state;
 	if (log_enabled(LOG_DEBUG)) /* machines move on hot paths */
-		log_debug(m->kind->name, "%s: %s -> %s", m->subject, m->kind->states[before].name, sm_state_name(m));
+		log_debug(m->kind->name, "moved", "of=%s from=%s to=%s", m->subject, m->kind->states[before].name,
+		        sm_state_name(m));
 	if (m->kind->invariant && !m->kind->invariant(m, before)) {
 		tell_fault(m, "the invariant does not hold after this move", before, state);
 		CHECK(!"the machine's invariant");

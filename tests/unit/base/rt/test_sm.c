@@ -2,6 +2,7 @@
 #include "tests/unit/unit.h"
 
 #include "base/check.h"
+#include "base/log.h"
 #include "base/rt/sm.h"
 
 #include <signal.h>
@@ -63,6 +64,24 @@ static void moves_of_the_table_are_taken(void **state)
 	assert_true(sm_is_over(&d.sm));
 }
 
+static void a_move_is_logged_with_its_states(void **state)
+{
+	struct door d = {0};
+	char line[256] = "";
+	FILE *file = tmpfile();
+	assert_non_null(file);
+	sm_init(&d.sm, &machine, DOOR_CLOSED, "front");
+	log_set_fd(fileno(file));
+	log_set_level(LOG_DEBUG);
+	open_it(&d);
+	log_set_level(LOG_INFO);
+	log_set_fd(STDERR_FILENO);
+	rewind(file);
+	assert_non_null(fgets(line, sizeof line, file));
+	assert_non_null(strstr(line, "DEBUG door: moved of=front from=closed to=open"));
+	fclose(file);
+}
+
 static void a_state_that_is_none_may_not_be_moved_to(void **state)
 {
 	struct door d = {0};
@@ -90,6 +109,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(moves_of_the_table_are_taken),
+	        cmocka_unit_test(a_move_is_logged_with_its_states),
 	        cmocka_unit_test(a_state_that_is_none_may_not_be_moved_to),
 	        cmocka_unit_test(other_moves_end_the_process),
 	        cmocka_unit_test(a_broken_invariant_ends_the_process),
