@@ -8,7 +8,8 @@
  * What can go wrong: the link is not there yet, or somebody else has its name or its VNI; the kernel takes no route
  * (host-gw across a router); the API does not take the annotations. All of it is told once, and tried again every few
  * seconds for as long as it lasts. And somebody else may take away what was there (a link that went down and up, a
- * network manager that does not know our routes): every so often all of it is set once more. */
+ * network manager that does not know our routes): all of it is set once more when the kernel tells that a route or the
+ * link of ours has changed, and every so often for what it is not asked to tell. */
 #include "net/fabric/fabric.h"
 
 #include "api/client/informer.h"
@@ -17,14 +18,16 @@
 #include "base/log.h"
 #include "base/rt/closing.h"
 #include "net/fabric/family_int.h"
+#include "net/fabric/netlink_watch.h"
 #include "net/fabric/way_int.h"
 #include "net/fabric/wireguard/tunnel.h"
 #include "net/nft_table.h"
 
+#include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { RETRY_MS = 5000, REPAIR_MS = 15000 };
+enum { RETRY_MS = 5000, REPAIR_MS = 15000, SETTLE_MS = 200 };
 
 /* A table of masquerading, of each family that pods have. */
 struct masquerade {
@@ -39,6 +42,7 @@ struct fabric {
 	struct arena arena; /* of the options */
 	struct loop *loop;
 	struct netlink *netlink;
+	struct netlink_watch *watch; /* NULL: there is none */
 	struct informer *nodes;
 	struct fabric_family families[IP_FAMILIES];
 	struct masquerade masquerades[IP_FAMILIES];
@@ -226,13 +230,22 @@ static void nodes_synced(void *arg)
 	clean_up(f);
 }
 
+/* The link may have become another one, and somebody may have changed what is said of it. */
+static void say_once_more(struct fabric *f)
+{
+	const struct informer_object *o = informer_get(f->nodes, slice_of(f->o.node_name));
+	if (!o)
+		return;
+	struct peer own = peer_read(informer_text(o));
+	update_self(f, &own);
+}
+
 static void set_once_more(struct fabric *f)
 {
 	f->has_failed = false;
 	for (size_t i = 0; i < f->count; i++)
 		family_repair(&f->families[i]);
-	if (has_links(f))
-		annotate(f);
+	say_once_more(f);
 	update_all(f);
 	clean_up(f);
 	if (!f->has_failed && f->is_annotated && f->said[0]) {
@@ -246,12 +259,52 @@ static void try_again(uv_timer_t *t)
 	set_once_more(t->data);
 }
 
-/* A device of WireGuard has come, or is gone. */
+/* A device of WireGuard has come, or is gone; or somebody has changed a link or a route of ours. */
 static void device_changed(void *arg)
 {
 	struct fabric *f = arg;
 	if (!f->closing)
 		set_once_more(f);
+}
+
+/* ---- what others do to it ---- */
+
+static bool is_our_link(const struct fabric *f, int index)
+{
+	for (size_t i = 0; i < f->count; i++)
+		if (f->families[i].link == index)
+			return true;
+	return false;
+}
+
+/* What we set ourselves is told too, but for what was so already: then nothing changes, and it ends there. */
+static bool is_of_ours(void *arg, const struct nlmsghdr *h)
+{
+	const struct ifinfomsg *link = NLMSG_DATA(h);
+	const struct rtmsg *route = NLMSG_DATA(h);
+	switch (h->nlmsg_type) {
+	case RTM_NEWLINK:
+	case RTM_DELLINK:
+		return h->nlmsg_len >= NLMSG_LENGTH(sizeof *link) && is_our_link(arg, link->ifi_index);
+	case RTM_DELROUTE:
+		return h->nlmsg_len >= NLMSG_LENGTH(sizeof *route) && route->rtm_protocol == NETLINK_ROUTE_ORIGIN;
+	default:
+		return false;
+	}
+}
+
+static void watch_kernel(struct fabric *f)
+{
+	struct err err = ERR_INIT;
+	f->watch = netlink_watch_new(&(struct netlink_watch_options){.loop = f->loop,
+	                                     .groups = RTMGRP_LINK | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE,
+	                                     .settle_ms = SETTLE_MS,
+	                                     .counts = is_of_ours,
+	                                     .changed = device_changed,
+	                                     .arg = f},
+	        &err);
+	if (!f->watch)
+		log_warn("fabric", "what others do to the pod network is seen late", "error=\"%s\"", err.msg);
 }
 
 /* ---- masquerading ---- */
@@ -389,6 +442,7 @@ struct fabric *fabric_new(const struct fabric_options *o)
 	        .deleted = node_deleted,
 	        .synced = nodes_synced,
 	        .arg = f});
+	watch_kernel(f);
 	return f;
 }
 
@@ -413,6 +467,10 @@ void fabric_close(struct fabric *f, void (*closed)(void *arg), void *arg)
 		if (f->families[i].tunnel)
 			closing_hold(&f->parts),
 			        wireguard_tunnel_close(f->families[i].tunnel, closing_part_done, &f->parts);
+	}
+	if (f->watch) {
+		closing_hold(&f->parts);
+		netlink_watch_close(f->watch, closing_part_done, &f->parts);
 	}
 	if (f->nodes) {
 		closing_hold(&f->parts);

@@ -24,10 +24,24 @@ static bool has_end(const struct peer_end *p)
 
 /* ---- the link ---- */
 
-/* A link that is there and is what it should be stays, with its hardware address: others know it. */
+/* Others know the link by its hardware address, so that one that is made anew gets what the one before had. */
+static void choose_mac(const struct fabric_family *f, const unsigned char before[6], unsigned char ret[6])
+{
+	static const unsigned char none[6];
+	if (memcmp(before, none, sizeof none) != 0) {
+		memcpy(ret, before, 6);
+	} else if (f->self.has_mac) {
+		memcpy(ret, f->self.mac, 6);
+	} else {
+		pki_random(ret, 6);
+		ret[0] = (unsigned char)((ret[0] & 0xfe) | 2); /* of one host, given by software */
+	}
+}
+
+/* A link that is there and is what it should be stays, whatever its hardware address is. */
 static int make_overlay(struct fabric_family *f, int beneath, struct err *err)
 {
-	struct netlink_vxlan have, want = {.name = f->links.vxlan,
+	struct netlink_vxlan have = {0}, want = {.name = f->links.vxlan,
 	                                   .vni = f->conf.vni,
 	                                   .port = f->conf.vxlan_port,
 	                                   .link = beneath,
@@ -40,16 +54,13 @@ static int make_overlay(struct fabric_family *f, int beneath, struct err *err)
 	                !netlink_has_other_address(want.name, &f->self.pods.first);
 	if (index && !is_vxlan)
 		return err_set(err, ERR_EXISTS, "the link %s is not ours: rename it", want.name);
+	choose_mac(f, have.mac, want.mac);
+	memcpy(f->self.mac, want.mac, sizeof f->self.mac);
 	f->self.has_mac = true;
-	if (is_right) {
-		memcpy(f->self.mac, have.mac, sizeof f->self.mac);
+	if (is_right)
 		return 0;
-	}
 	if (is_vxlan && netlink_link_del(f->netlink, index, err) != 0)
 		return err->code;
-	pki_random(want.mac, sizeof want.mac);
-	want.mac[0] = (unsigned char)((want.mac[0] & 0xfe) | 2); /* of one host, given by software */
-	memcpy(f->self.mac, want.mac, sizeof want.mac);
 	if (netlink_vxlan_add(f->netlink, &want, err) != 0)
 		return err_wrap(err, "%s (VNI %u, UDP port %d)", want.name, (unsigned)want.vni, want.port);
 	return 0;

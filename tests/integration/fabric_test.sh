@@ -116,13 +116,21 @@ for backend in vxlan host-gw; do
 			-d '{"spec":{"podCIDR":"10.42.0.0/17","podCIDRs":["10.42.0.0/17"]}}' "https://$(address s1):6443/api/v1/nodes/a1")"
 	ip -n "${prefix}a1" route flush proto 171
 	comes_back() { [ "$(routes a1 | wc -l)" = 1 ]; }
-	check "$backend: a way that somebody took away comes back" wait_for 30 comes_back
+	check "$backend: a way that somebody took away comes back, and soon" wait_for 5 comes_back
 	if [ $backend = vxlan ]; then
 		check_has "vxlan: what others must know is on the node" '"VtepMAC":"' "$(field node/a2 '{.metadata.annotations.flannel\.alpha\.coreos\.com/backend-data}')"
 		link=$(ip -n "${prefix}a1" -o link show type vxlan | sed 's/^[0-9]*: \([^:@]*\).*/\1/')
 		mac_of() { ip -n "${prefix}a1" -o link show dev "$link" | sed -n 's/.*link\/ether \([0-9a-f:]*\).*/\1/p'; }
 		mac=$(mac_of)
 		check_is "vxlan: the link has an address" 17 "${#mac}"
+		has_mac() { [ "$(mac_of)" = "$1" ]; }
+		ip -n "${prefix}a1" link delete "$link"
+		check "vxlan: a link that somebody deleted comes back as who it was" wait_for 5 has_mac "$mac"
+		check "vxlan: and the way there" wait_for 5 pings other "$(ip_of one)"
+		ip -n "${prefix}a1" link set dev "$link" address 02:00:00:00:00:55
+		check "vxlan: one that is somebody else is so for the others too" wait_for 5 pings other "$(ip_of one)"
+		mac=$(mac_of)
+		check_is "vxlan: and stays it" 02:00:00:00:00:55 "$mac"
 		ip -n "${prefix}a1" route add 10.42.77.0/24 via $net.254 proto 171
 		ip -n "${prefix}a1" neigh add 10.42.77.0 lladdr 02:00:00:00:00:77 dev "$link" nud permanent
 		server_stop a1 KILL
