@@ -36,6 +36,11 @@ void process_signal(struct process *p, int signal_number);
 /* Watches it no longer; on_exit is not called. It runs on. */
 void process_forget(struct process *p);
 
+/* Begins this process anew in its place: the same program, arguments, environment and id; no descriptor but 0, 1 and 2,
+ * no thread and no handler of signals is left. Children stay its children, which nobody waits for any more: those that
+ * have ended by now are waited for. Returns only when it can't be: ERR_IO. Any thread. */
+int process_restart(struct err *err);
+
 /* This process is among the last that the kernel ends when memory is short: pods go first. ERR_IO: the kernel does not
  * let us (it needs CAP_SYS_RESOURCE). Any thread. */
 enum { PROCESS_OOM_SCORE_ADJ = -999 };

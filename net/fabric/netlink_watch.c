@@ -76,6 +76,7 @@ struct netlink_watch *netlink_watch_new(const struct netlink_watch_options *o, s
 	CHECK(uv_poll_init(loop_uv(o->loop), &w->poll, fd) == 0);
 	w->settle.data = w->poll.data = w;
 	CHECK(uv_poll_start(&w->poll, UV_READABLE, readable) == 0);
+	uv_timer_start(&w->settle, settled, o->settle_ms, 0);
 	return w;
 }
 

@@ -16,7 +16,8 @@ struct netlink_watch_options {
 	uint64_t settle_ms; /* so long after the last message that counts */
 	/* Does this one count? h: whole, its length checked, but not that of what is in it. NULL: all do. */
 	bool (*counts)(void *arg, const struct nlmsghdr *h);
-	/* Something has changed; or more has than the socket holds, and nobody knows what. */
+	/* Something has changed; or more has than the socket holds, and nobody knows what. Once after the start, too,
+	 * for what changed before anybody listened. */
 	void (*changed)(void *arg);
 	void *arg;
 };

@@ -30,6 +30,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { PROBE_MS = 100, WATCH_MS = 5000, STABLE_MS = 60000 };
@@ -195,9 +196,15 @@ static bool socket_answers(const char *path)
 	return yes;
 }
 
+/* It is our child when we have begun anew in our place, and then nobody else waits for it. */
+static bool runs(pid_t pid)
+{
+	return waitpid(pid, NULL, WNOHANG) <= 0 && kill(pid, 0) == 0;
+}
+
 static bool is_alive(struct containerd *c)
 {
-	return c->child || c->o.endpoint || (c->adopted && kill(c->adopted, 0) == 0);
+	return c->child || c->o.endpoint || (c->adopted && runs(c->adopted));
 }
 
 static void step(uv_timer_t *t)

@@ -1,6 +1,6 @@
 /* The Node object: registration, heartbeat Lease, status.
  *
- *     start: make the Node (labels and taints of the flags), or put our labels on the one that is there
+ *     start: make the Node (labels and taints of the flags), or put our labels and address on the one that is there
  *     then every 10 s: renew the Lease; write the status when it differs from the last one (heartbeat times aside), or
  *     every 5 minutes
  *
@@ -349,6 +349,13 @@ static void add_taints(struct node_status *s, struct arena *a, struct json *spec
 	}
 }
 
+static void add_internal_ip(struct node_status *s, struct arena *a, struct json *meta)
+{
+	const char *ip = s->n->o.node_ip, *other = s->n->o.node_ip_other;
+	json_set_cstr(a, json_need(a, meta, "annotations", JSON_OBJECT), "k3x.io/internal-ip",
+	        other ? arena_printf(a, "%s,%s", ip, other) : ip);
+}
+
 static void registered(void *arg, int status, struct slice body, const struct err *err)
 {
 	CHECK(sm_state(&((struct node_status *)arg)->sm) == NODE_REGISTERING);
@@ -376,6 +383,7 @@ static void created(void *arg, int status, struct slice body, const struct err *
 	}
 	struct json *o = json_new(&a, JSON_OBJECT), *meta = json_need(&a, o, "metadata", JSON_OBJECT);
 	add_labels(s, &a, json_need(&a, meta, "labels", JSON_OBJECT));
+	add_internal_ip(s, &a, meta);
 	if (!s->n->wasm) /* an earlier start had it, maybe */
 		json_set(&a, json_get(meta, "labels"), WASM_NODE_LABEL, json_new(&a, JSON_NULL));
 	api_send_json(s->n, "PATCH", API_MERGE_PATCH, o, registered, s, "/api/v1/nodes/%s", s->n->o.node_name);
@@ -395,9 +403,7 @@ static void register_node(struct node_status *s)
 	add_flag_labels(s, &a, json_get(meta, "labels"));
 	json_set_cstr(&a, json_need(&a, meta, "annotations", JSON_OBJECT),
 	        "volumes.kubernetes.io/controller-managed-attach-detach", "true");
-	const char *ip = s->n->o.node_ip, *other = s->n->o.node_ip_other;
-	json_set_cstr(&a, json_get(meta, "annotations"), "k3x.io/internal-ip",
-	        other ? arena_printf(&a, "%s,%s", ip, other) : ip);
+	add_internal_ip(s, &a, meta);
 	add_taints(s, &a, spec);
 	if (json_str(kubelet_config_get(s->n->config, "providerID")).len)
 		json_set_str(&a, spec, "providerID", json_str(kubelet_config_get(s->n->config, "providerID")));

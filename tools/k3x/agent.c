@@ -3,10 +3,12 @@
  *
  * Start: settings -> joining, or what it left on the disk -> parts (uplink, node, proxy).
  * While it runs: certificates are renewed on a thread of their own, long before they end; whoever uses one is told.
- * Stop (SIGTERM, SIGINT): the same in reverse; pods keep running, also while no agent and no server does.
+ * Stop (SIGTERM, SIGINT): the same in reverse; pods keep running, also while no agent and no server does. When the
+ * node's address has moved it stops the same way, and begins anew in its place.
  *
  * What can go wrong at the start is told and ends it (agent_join.h); later everything is tried again for as long as it
  * takes: no server, no containerd, a certificate that can't be renewed yet. */
+#include "tools/k3x/address_follow.h"
 #include "tools/k3x/join/agent_follow.h"
 #include "tools/k3x/join/agent_join.h"
 #include "tools/k3x/keys/node_id.h"
@@ -50,8 +52,9 @@ struct agent {
 	struct renewal renewal;
 	struct service service;
 	struct signals signals;
+	struct address_follow *address; /* NULL: it was given */
 	uv_fs_event_t folder;
-	bool stopping;
+	bool stopping, begins_anew; /* the latter: once it has stopped */
 };
 
 /* ---- certificates ---- */
@@ -141,15 +144,31 @@ static void folder_changed(uv_fs_event_t *h, const char *name, int events, int s
 
 /* ---- stopping ---- */
 
+/* Returns when it can't be. */
+static void begin_anew(void)
+{
+	struct err err = ERR_INIT;
+	if (process_restart(&err) != 0)
+		log_error("agent", "cannot begin anew", "error=\"%s\"", err.msg);
+}
+
+static void end_at_once(const struct agent *a)
+{
+	if (a->begins_anew)
+		begin_anew();
+	_exit(1);
+}
+
 static void stop(struct agent *a)
 {
 	if (a->stopping)
 		return;
 	a->stopping = true;
 	log_info("agent", "stopping", "%s", "");
-	service_stop(&a->service);
+	address_follow_close(a->address);
+	service_stop(&a->service, a->begins_anew);
 	if (!parts_stop())
-		_exit(1);
+		end_at_once(a);
 	signals_close(&a->signals);
 	uv_close((uv_handle_t *)&a->folder, NULL);
 	loop_stop(&a->loop);
@@ -157,7 +176,16 @@ static void stop(struct agent *a)
 
 static void told(void *arg, int number)
 {
-	stop(arg);
+	struct agent *a = arg;
+	a->begins_anew = false;
+	stop(a);
+}
+
+static void moved(void *arg)
+{
+	struct agent *a = arg;
+	a->begins_anew = true;
+	stop(a);
 }
 
 static void part_hangs(void *arg)
@@ -208,6 +236,7 @@ static int start_parts(struct agent *a, struct err *err)
 		return err->code;
 	service_begin(&a->service, &a->loop, NULL);
 	service_ready(&a->service, false);
+	a->address = address_follow_new(&a->loop, &a->settings, moved, a);
 	return 0;
 }
 
@@ -255,7 +284,10 @@ int agent_main(int argc, char **argv)
 	tls_context_unref(a->access.kubelet);
 	tls_context_unref(a->access.proxy);
 	arena_release(&a->renewal.settings.arena);
+	bool begins_anew = a->begins_anew;
 	arena_release(&a->settings.arena);
 	free(a);
-	return 0;
+	if (begins_anew)
+		begin_anew();
+	return begins_anew; /* it couldn't */
 }

@@ -4,9 +4,11 @@
  *     settings -> who this is -> keys and certificates, and beside them the store -> API server -> kubeconfig
  *             -> parts (see parts.h)
  * A server with peers opens its store when it has its certificate for them.
- * Stop (SIGTERM, SIGINT): the same in reverse; pods keep running. The main thread runs a loop for signals and timers;
- * the API server has a loop and a thread of its own. */
+ * Stop (SIGTERM, SIGINT): the same in reverse; pods keep running. When the node's address has moved it stops the same
+ * way, and begins anew in its place. The main thread runs a loop for signals and timers; the API server has a loop and
+ * a thread of its own. */
 #include "tools/k3x/addons.h"
+#include "tools/k3x/address_follow.h"
 #include "tools/k3x/keys/node_id.h"
 #include "tools/k3x/parts/parts.h"
 #include "tools/programs.h"
@@ -73,7 +75,8 @@ struct server {
 	struct loop_task stopped_task;
 	struct loop_task removed_task;
 	struct err api_err;
-	bool stopping;
+	struct address_follow *address; /* NULL: it was given */
+	bool stopping, begins_anew; /* the latter: once it has stopped */
 	int exit_code;
 };
 
@@ -116,23 +119,48 @@ static void records_closed(void *arg)
 	server_events_close(s->events, events_closed, s);
 }
 
+/* Returns when it can't be. */
+static void begin_anew(void)
+{
+	struct err err = ERR_INIT;
+	if (process_restart(&err) != 0)
+		log_error("server", "cannot begin anew", "error=\"%s\"", err.msg);
+}
+
+static void end_at_once(const struct server *s)
+{
+	if (s->begins_anew)
+		begin_anew();
+	_exit(1);
+}
+
 static void stop(struct server *s)
 {
 	if (s->stopping)
 		return;
 	s->stopping = true;
 	log_info("server", "stopping", "%s", "");
-	service_stop(&s->service);
+	address_follow_close(s->address);
+	service_stop(&s->service, s->begins_anew);
 	store_hurry(s->store.engine);
 	snapshots_cancel(s->snapshots);
 	if (!parts_stop()) /* what is acknowledged is on disk, as after any crash */
-		_exit(1);
+		end_at_once(s);
 	snapshot_records_close(s->snapshot_records, records_closed, s);
 }
 
 static void told(void *arg, int number)
 {
-	stop(arg);
+	struct server *s = arg;
+	s->begins_anew = false;
+	stop(s);
+}
+
+static void moved(void *arg)
+{
+	struct server *s = arg;
+	s->begins_anew = true;
+	stop(s);
 }
 
 static void stop_removed(struct loop_task *t)
@@ -248,6 +276,7 @@ static void api_ready_on_main(struct loop_task *t)
 	s->has_parts = true;
 	service_begin(&s->service, &s->main_loop, &s->api_loop);
 	service_ready(&s->service, true);
+	s->address = address_follow_new(&s->main_loop, &s->settings, moved, s);
 	if (s->missed_leaves || s->missed_keys)
 		use_new_files(s, s->missed_leaves, s->missed_keys);
 }
@@ -453,8 +482,11 @@ int server_main(int argc, char **argv)
 	loop_release(&s->main_loop);
 	log_info("server", "stopped", "%s", "");
 	int code = s->exit_code;
+	bool begins_anew = s->begins_anew && code == 0;
 	arena_release(&s->opening.settings.arena);
 	arena_release(&s->settings.arena);
 	free(s);
-	return code;
+	if (begins_anew)
+		begin_anew();
+	return begins_anew ? 1 : code; /* it couldn't */
 }

@@ -1,4 +1,4 @@
-/* See server_addresses.h. Pure but for server_host_addresses(). What a range may be:
+/* See server_addresses.h. Pure but for the host's own. What a range may be:
  *
  *                  IPv4                                  IPv6
  *     pods         8 to node-cidr-mask-size bits (24)    node-cidr-mask-size-ipv6 (64) less 16 bits, to that
@@ -10,8 +10,10 @@
 #include "base/check.h"
 
 #include <ifaddrs.h>
+#include <linux/in6.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <unistd.h>
 
 enum { DNS_INDEX = 10, PARTS_BITS_MAX = 16 };
 
@@ -62,9 +64,37 @@ static void note_address(struct ip_list *l, const struct sockaddr *sa)
 	l->items[l->count++] = ip;
 }
 
-struct ip_list server_host_addresses(void)
+/* What the kernel would send from to somewhere far away (addresses of documentation: RFC 5737, RFC 3849). Nothing is
+ * sent. Of IPv6 not one of those that change every day (RFC 5014). */
+static void note_routed(struct ip_list *l, int family)
+{
+	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(0xc0000201)};
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(9), .sin6_addr = {{{0x20, 1, 0x0d, 0xb8}}}};
+	struct sockaddr_storage own = {0};
+	socklen_t len = sizeof own;
+	int fixed = IPV6_PREFER_SRC_PUBLIC, fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	const struct sockaddr *far = family == AF_INET ? (void *)&v4 : (void *)&v6;
+	if (fd < 0)
+		return;
+	if (family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_ADDR_PREFERENCES, &fixed, sizeof fixed);
+	if (connect(fd, far, family == AF_INET ? sizeof v4 : sizeof v6) == 0 &&
+	        getsockname(fd, (struct sockaddr *)&own, &len) == 0)
+		note_address(l, (struct sockaddr *)&own);
+	close(fd);
+}
+
+struct ip_list server_routed_addresses(void)
 {
 	struct ip_list found = {0};
+	note_routed(&found, AF_INET);
+	note_routed(&found, AF_INET6);
+	return found;
+}
+
+struct ip_list server_host_addresses(void)
+{
+	struct ip_list found = server_routed_addresses();
 	struct ifaddrs *all;
 	if (getifaddrs(&all) != 0)
 		return found;

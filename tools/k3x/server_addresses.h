@@ -8,8 +8,11 @@
 #include "base/ip.h"
 #include "tools/k3x/server_settings.h"
 
-/* The host's first address of each family on a link that is up, no loopback and none of ours; at most one of each. */
+/* The host's address of each family; at most one of each: that by which its default route leaves, or else the first on a
+ * link that is up, no loopback and none of ours. */
 struct ip_list server_host_addresses(void);
+/* The former of these alone. */
+struct ip_list server_routed_addresses(void);
 
 /* Completes what was not given and checks all of it, `host` being what the host has. Of a server, whose flags say the
  * families: ERR_INVAL names the flag. */

@@ -56,12 +56,12 @@ void service_ready(struct service *s, bool is_server)
 	notify_send(text);
 }
 
-void service_stop(struct service *s)
+void service_stop(struct service *s, bool comes_back)
 {
 	if (s->is_closing || !s->main)
 		return;
 	s->is_closing = true;
-	notify_send("STOPPING=1");
+	notify_send(comes_back ? "STATUS=begins anew" : "STOPPING=1");
 	if (s->has_timer)
 		uv_close((uv_handle_t *)&s->timer, NULL);
 }
