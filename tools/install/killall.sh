@@ -1,12 +1,27 @@
 # Ends everything that a server or an agent of k3x started on this machine: containers, containerd, mounts, links, cgroups,
 # nftables tables. Data stays. `k3x killall` runs it (it is in the binary), and tools/install/down.sh. For any POSIX shell.
 #
-# Processes are found by the sockets and files that are k3x's own, so that nobody else's containers are touched.
+# Processes and links are found by the sockets, files and names that are k3x's own, so that nobody else's containers are
+# touched. k3x itself goes first, however it was started, or it would start anew what is ended here.
 # K3X_DATA_DIR and K3X_STATE_DIR point it at another server's folders. With K3X_KILL_SERVICES=1 services called k3x* are stopped
 # first, but for k3x-store, for a manager would start anew what is ended here.
 set -u
 data=${K3X_DATA_DIR:-/var/lib/k3x}
-if [ "$data" = /var/lib/k3x ]; then state=${K3X_STATE_DIR:-/run/k3x}; else state=${K3X_STATE_DIR:-$data/agent/run}; fi
+
+# Links of another folder than the usual one are named by a hash of its path, FNV-1a as base/hash.h has it.
+hash_of() {
+	h=2166136261
+	for byte in $(printf %s "$1" | od -An -v -tu1); do h=$(((h ^ byte) * 16777619 & 4294967295)); done
+	printf %08x $h
+}
+if [ "$data" = /var/lib/k3x ]; then
+	state=${K3X_STATE_DIR:-/run/k3x} bridge=cni0
+	overlays="flannel-wg-v6 flannel-wg flannel-v6.1 flannel.1"
+else
+	id=$(hash_of "$data")
+	state=${K3X_STATE_DIR:-$data/agent/run} bridge=k3x$id
+	overlays="k3xh$id k3xg$id k3xw$id k3xv$id"
+fi
 socket=$state/containerd/containerd.sock
 
 [ "$(id -u)" = 0 ] || { echo "k3x killall: must be run as root" >&2; exit 1; }
@@ -68,6 +83,14 @@ server=$(cat "$state/server.pid" 2>/dev/null || true)
 is_called "$server" server && stop_pid "$server" 15
 rm -f "$state/server.pid"
 
+# Who was started by hand has this file open.
+has_open() { # pid, file
+	file=$(stat -L -c %d:%i "$2" 2>/dev/null) && stat -L -c %d:%i "/proc/$1/fd"/* 2>/dev/null | grep -qx "$file"
+}
+server=$(cat "$data/k3x.pid" 2>/dev/null || true)
+[ -n "$server" ] && has_open "$server" "$data/k3x.pid" && stop_pid "$server" 15
+rm -f "$data/k3x.pid"
+
 # WebAssembly containers outlive the node, and so does the zygote that they were forked from, whose command line they share.
 for p in $(pids_with "wasm-zygote --state $data/agent/wasm "); do kill -9 "$p" 2>/dev/null; done
 
@@ -84,6 +107,7 @@ for shim in $(pids_with "-address $socket"); do
 	stop_pid "$shim" 2
 done
 is_called "$containerd" containerd && stop_pid "$containerd" 10
+for p in $(pids_with "containerd --config $data/agent/etc/containerd/config.toml"); do stop_pid "$p" 10; done # its file may be gone
 
 # What runc remembers of containers whose shim had no time left to forget them.
 for task in $tasks; do
@@ -99,20 +123,26 @@ awk -v a="$state/" -v b="$data/" -v c="$drivers" 'index($5, a) == 1 || index($5,
 done
 
 # Pod network: the sandboxes' namespaces (their ends of the veth pairs go with them), the bridge, the rules.
+in_bridge() { ip -o link show master "$bridge" 2>/dev/null; }
+# What limits a pod's traffic, a link beside its own, as the bandwidth plugin made it.
+limits=$(in_bridge | sed 's/^[0-9]*: \([^@:]*\).*/\1/' | while read -r link; do
+	tc filter show dev "$link" parent ffff: 2>/dev/null | sed -n 's/.*[Rr]edirect to device \(bwp[0-9a-f]*\)).*/\1/p'
+done)
 # One that was being made has nobody in it yet: it is known by its link in our bridge.
 for ns in $(ip netns list 2>/dev/null | sed -n 's/^\(cni-[^ ]*\).*/\1/p'); do
 	[ -z "$(ip netns pids "$ns" 2>/dev/null)" ] || continue
 	peer=$(ip -n "$ns" -o link show eth0 2>/dev/null | sed -n 's/^[0-9]*: eth0@if\([0-9]*\):.*/\1/p')
-	[ -n "$peer" ] && ip -o link show master cni0 2>/dev/null | grep -q "^$peer: " && namespaces="$namespaces $ns"
+	[ -n "$peer" ] && in_bridge | grep -q "^$peer: " && namespaces="$namespaces $ns"
 done
 for ns in $(echo "$namespaces" | tr ' ' '\n' | sort -u | grep '^cni-'); do
 	ip netns delete "$ns" 2>/dev/null
 done
 for _ in 1 2 3 4 5 6 7 8 9 10; do # the kernel takes the veth pairs away in the background
-	[ -z "$(ip -o link show master cni0 2>/dev/null)" ] && break
+	[ -z "$(in_bridge)" ] && break
 	sleep 0.1
 done
-[ -n "$(ip -o link show master cni0 2>/dev/null)" ] || ip link delete cni0 2>/dev/null
+[ -n "$(in_bridge)" ] || ip link delete "$bridge" 2>/dev/null
+for link in $limits; do ip link delete "$link" 2>/dev/null; done
 for file in "$state"/wireguard-*.pid; do # wireguard-go, where the kernel has no WireGuard: its link goes with it
 	pid=$(cat "$file" 2>/dev/null) || continue
 	link=${file##*/wireguard-}
@@ -121,10 +151,8 @@ for file in "$state"/wireguard-*.pid; do # wireguard-go, where the kernel has no
 	ip link delete "$link" 2>/dev/null
 	rm -f "/var/run/wireguard/$link.sock"
 done
-ip link delete flannel-wg-v6 2>/dev/null
-ip link delete flannel-wg 2>/dev/null
-ip link delete flannel-v6.1 2>/dev/null
-ip link delete flannel.1 2>/dev/null # and with it the routes through it; those of host-gw bear k3x's protocol number
+for link in $overlays; do ip link delete "$link" 2>/dev/null; done # and with them the routes through them
+# Those of host-gw bear k3x's protocol number.
 ip route flush proto 171 2>/dev/null
 ip -6 route flush proto 171 2>/dev/null
 nft list tables 2>/dev/null | awk '$3 ~ /^k3x-/ { print $2, $3 }' | while read -r family table; do
@@ -132,9 +160,14 @@ nft list tables 2>/dev/null | awk '$3 ~ /^k3x-/ { print $2, $3 }' | while read -
 	[ "$table" = k3x-proxy ] && echo 0 >/proc/sys/net/ipv4/conf/all/route_localnet
 	nft delete table "$family" "$table"
 done
+is_empty() { # family and name: nothing is in the table but chains without rules, that let all pass
+	! nft list table "$@" 2>/dev/null | grep -qvE '^(table|#)|^[[:space:]]*(chain .*|type .* policy accept;|})?$'
+}
 for tables in iptables ip6tables; do # what the portmap and bridge plugins leave behind
 	command -v $tables-save >/dev/null || continue
 	for set in nat filter; do
+		# A table without a chain of theirs is not looked at.
+		$tables-save -t $set 2>/dev/null | grep -q '^:CNI' || continue
 		$tables-save -t $set 2>/dev/null | grep -E '^-A .*CNI' | sed 's/^-A/-D/' | while read -r rule; do
 			eval "$tables -t $set $rule" 2>/dev/null
 		done
@@ -142,6 +175,7 @@ for tables in iptables ip6tables; do # what the portmap and bridge plugins leave
 			$tables -t $set -F "$chain" 2>/dev/null
 			$tables -t $set -X "$chain" 2>/dev/null
 		done
+		is_empty "${tables%tables}" $set && nft delete table "${tables%tables}" $set 2>/dev/null
 	done
 done
 

@@ -250,6 +250,7 @@ static int start(struct agent *a, int argc, char **argv, struct err *err)
 	        node_id_append(s, err) != 0 || agent_join(s, err) != 0 || startup_write_registries(s, err) != 0 ||
 	        prepare_access(a, err) != 0)
 		return err->code;
+	startup_note_process(s);
 	loop_init(&a->loop, "k3x");
 	startup_go_last_when_memory_is_short();
 	signals_watch(&a->signals, &a->loop, told, a);

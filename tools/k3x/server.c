@@ -441,6 +441,7 @@ static int start(struct server *s, int argc, char **argv, struct err *err)
 		return err->code;
 	if (s->settings.cluster_reset)
 		return server_reset(&s->settings, err) == 0 ? 1 : err->code;
+	startup_note_process(&s->settings);
 	if (prepare(s, err) != 0)
 		return err->code;
 	loop_init(&s->main_loop, "k3x");

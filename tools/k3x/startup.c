@@ -5,6 +5,12 @@
 #include "base/proc/process.h"
 #include "tools/k3x/registries/registries.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <unistd.h>
+
 /* From this verbosity on kubernetes programs tell what only their developers want to know. */
 enum { DEBUG_VERBOSITY = 4 };
 
@@ -39,6 +45,26 @@ int startup_write_registries(struct server_settings *s, struct err *err)
 	        .key_file = server_file(s, "agent/client-kubelet.key")};
 	return registries_write(file, s->private_registry != NULL, s->without_default_registries,
 	        s->embedded_registry ? &peers : NULL, server_file(s, "agent/etc/containerd/certs.d"), err);
+}
+
+static int note_process(struct server_settings *s, struct err *err)
+{
+	const char *path = server_file(s, "k3x.pid");
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return err_errno(err, errno, "open %s", path);
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0 && ftruncate(fd, 0) == 0 && dprintf(fd, "%d\n", getpid()) > 0)
+		return 0; /* it is open, and locked, until this process ends */
+	err_errno(err, errno, "write this process's id to %s", path);
+	close(fd);
+	return err->code;
+}
+
+void startup_note_process(struct server_settings *s)
+{
+	struct err err = ERR_INIT;
+	if (note_process(s, &err) != 0)
+		log_warn("server", "k3x killall will not find this process", "error=\"%s\"", err.msg);
 }
 
 void startup_go_last_when_memory_is_short(void)
