@@ -42,11 +42,11 @@ static void choose_mac(const struct fabric_family *f, const unsigned char before
 static int make_overlay(struct fabric_family *f, int beneath, struct err *err)
 {
 	struct netlink_vxlan have = {0}, want = {.name = f->links.vxlan,
-	                                   .vni = f->conf.vni,
-	                                   .port = f->conf.vxlan_port,
-	                                   .link = beneath,
-	                                   .local = f->host,
-	                                   .mtu = fabric_mtu_on(FABRIC_VXLAN, f->conf.mtu, f->family, beneath)};
+	                                         .vni = f->conf.vni,
+	                                         .port = f->conf.vxlan_port,
+	                                         .link = beneath,
+	                                         .local = f->host,
+	                                         .mtu = fabric_mtu_on(FABRIC_VXLAN, f->conf.mtu, f->family, beneath)};
 	int index;
 	bool is_vxlan = netlink_vxlan_get(f->netlink, want.name, &have, &index);
 	bool is_right = is_vxlan && have.vni == want.vni && have.port == want.port && have.link == want.link &&

@@ -76,7 +76,7 @@ struct server {
 	struct loop_task removed_task;
 	struct err api_err;
 	struct address_follow *address; /* NULL: it was given */
-	bool stopping, begins_anew; /* the latter: once it has stopped */
+	bool stopping, begins_anew;     /* the latter: once it has stopped */
 	int exit_code;
 };
 

@@ -69,7 +69,8 @@ static void note_address(struct ip_list *l, const struct sockaddr *sa)
 static void note_routed(struct ip_list *l, int family)
 {
 	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(0xc0000201)};
-	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(9), .sin6_addr = {{{0x20, 1, 0x0d, 0xb8}}}};
+	struct sockaddr_in6 v6 = {
+	        .sin6_family = AF_INET6, .sin6_port = htons(9), .sin6_addr = {{{0x20, 1, 0x0d, 0xb8}}}};
 	struct sockaddr_storage own = {0};
 	socklen_t len = sizeof own;
 	int fixed = IPV6_PREFER_SRC_PUBLIC, fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);

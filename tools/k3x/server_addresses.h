@@ -8,8 +8,8 @@
 #include "base/ip.h"
 #include "tools/k3x/server_settings.h"
 
-/* The host's address of each family; at most one of each: that by which its default route leaves, or else the first on a
- * link that is up, no loopback and none of ours. */
+/* The host's address of each family; at most one of each: that by which its default route leaves, or else the first on
+ * a link that is up, no loopback and none of ours. */
 struct ip_list server_host_addresses(void);
 /* The former of these alone. */
 struct ip_list server_routed_addresses(void);

@@ -16,8 +16,8 @@ struct service {
 void service_begin(struct service *s, struct loop *main, struct loop *other);
 /* It is ready; is_server: for the status line. */
 void service_ready(struct service *s, bool is_server);
-/* It stops: the watchdog ends. `other` may be asked no more after this. comes_back: the same process begins anew, and the
- * manager keeps on taking it for one that runs. */
+/* It stops: the watchdog ends. `other` may be asked no more after this. comes_back: the same process begins anew, and
+ * the manager keeps on taking it for one that runs. */
 void service_stop(struct service *s, bool comes_back);
 
 #endif

@@ -19,7 +19,8 @@ static int look_around(int argc, char **argv)
 	sigset_t blocked;
 	sigprocmask(SIG_BLOCK, NULL, &blocked);
 	bool is_same = atoi(getenv(MARK)) == getpid(), is_closed = fcntl(OPEN_FD, F_GETFD) < 0;
-	return argc > 0 && argv[argc] == NULL && is_same && is_closed && !sigismember(&blocked, SIGTERM) ? FOUND_ALL : 1;
+	return argc > 0 && argv[argc] == NULL && is_same && is_closed && !sigismember(&blocked, SIGTERM) ? FOUND_ALL
+	                                                                                                 : 1;
 }
 
 static void a_process_begins_anew_in_its_place(void **state)

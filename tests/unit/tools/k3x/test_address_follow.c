@@ -10,14 +10,17 @@ static void what_is_a_move(void **state)
 		struct address_sight sight;
 		bool want;
 	} rows[] = {
-	        {"it is there", {.is_held = true, .link = 2, .has_next = true, .next_link = 2, .is_routed = true}, false},
+	        {"it is there", {.is_held = true, .link = 2, .has_next = true, .next_link = 2, .is_routed = true},
+	                false},
 	        {"renumbered", {.link = 2, .has_next = true, .next_link = 2, .is_routed = true}, true},
 	        {"renumbered, no router", {.link = 2, .has_next = true, .next_link = 2}, true},
-	        {"on another link, with the router", {.link = 2, .has_next = true, .next_link = 5, .is_routed = true}, true},
+	        {"on another link, with the router", {.link = 2, .has_next = true, .next_link = 5, .is_routed = true},
+	                true},
 	        {"what is left is another network's", {.link = 2, .has_next = true, .next_link = 5}, false},
 	        {"nothing is left", {.link = 2}, false},
 	        {"the first one, on a link", {.link = 1, .has_next = true, .next_link = 2}, false},
-	        {"the first one, with the router", {.link = 1, .has_next = true, .next_link = 2, .is_routed = true}, true},
+	        {"the first one, with the router", {.link = 1, .has_next = true, .next_link = 2, .is_routed = true},
+	                true},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
 		if (address_has_moved(&rows[i].sight) != rows[i].want)
