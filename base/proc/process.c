@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/close_range.h>
 #include <pthread.h>
 #include <signal.h>
@@ -190,8 +191,11 @@ static int read_arguments(struct arena *a, char *ret[ARGUMENTS_MAX + 1], struct 
 int process_restart(struct err *err)
 {
 	struct arena a = ARENA_INIT;
-	char *argv[ARGUMENTS_MAX + 1];
+	char *argv[ARGUMENTS_MAX + 1], program[PATH_MAX] = "";
 	sigset_t none;
+	/* By its path, of which the kernel makes the name that it shows; by the link when somebody has replaced it. */
+	if (readlink("/proc/self/exe", program, sizeof program - 1) < 0 || access(program, X_OK) != 0)
+		snprintf(program, sizeof program, "/proc/self/exe");
 	if (read_arguments(&a, argv, err) == 0) {
 		while (waitpid(-1, NULL, WNOHANG) > 0)
 			;
@@ -199,7 +203,7 @@ int process_restart(struct err *err)
 		syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
 		sigemptyset(&none);
 		pthread_sigmask(SIG_SETMASK, &none, NULL);
-		execv("/proc/self/exe", argv);
+		execv(program, argv);
 		err_errno(err, errno, "begin this process anew");
 	}
 	arena_release(&a);
