@@ -45,8 +45,7 @@ check_is "the addresses" "$addresses_before" "$(addresses)"
 check_is "the routes" "$routes_before" "$(routes)"
 check_is "no table is left" "" "$(tables)"
 check "killall with nothing to end is fine" inside "$K3X" killall --data-dir "$T/data"
-wait "$server_pid" 2>/dev/null
-server_pid=
+stop_server KILL # of a test that fails
 
 # ---- who is no k3x of that folder is left alone ----
 sleep 1000 &
