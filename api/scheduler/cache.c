@@ -101,6 +101,7 @@ struct node_info *cache_node_need(struct cache *k, struct slice name)
 	n = MAP_ENTRY_NEW(struct node_info, name, name);
 	list_init(&n->pods);
 	list_init(&n->nominees);
+	n->places = places_new();
 	map_put(&k->nodes, n->name, n);
 	return n;
 }
@@ -110,6 +111,7 @@ void cache_node_unneeded(struct cache *k, struct node_info *n)
 	if (n->json || n->n_pods || !list_empty(&n->nominees))
 		return;
 	map_del(&k->nodes, n->name);
+	places_free(n->places);
 	arena_release(&n->arena);
 	free(n);
 }
@@ -151,6 +153,7 @@ static void read_allocatable(struct cache *k, struct node_info *n, const struct 
 static void node_reset(struct cache *k, struct node_info *n)
 {
 	forget_images(k, n);
+	places_forget(n->places);
 	struct arena old = n->arena;
 	struct amounts used = n->used;
 	n->arena = ARENA_INIT;
@@ -209,6 +212,7 @@ void cache_node_touch(struct cache *k, struct slice name, struct rcbuf *json)
 	rcbuf_unref(n->json);
 	n->json = rcbuf_ref(json);
 	n->labels = json_find((struct slice){json->data, json->len}, "metadata", "labels", NULL);
+	places_forget(n->places);
 }
 
 void cache_node_set(struct cache *k, struct slice name, struct rcbuf *json)
@@ -371,6 +375,7 @@ void cache_release(struct cache *k)
 		}
 	while (k->count)
 		cache_node_remove(k, k->list[k->count - 1]->name);
+	topologies_release(k);
 	free(k->list);
 	free(k->priorities);
 	map_release(&k->nodes);

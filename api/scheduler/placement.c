@@ -18,13 +18,12 @@ struct rule {
 	struct rule *next;
 	enum rule_kind kind;
 	struct pod_term term;
-	struct map domains;                   /* by label value */
+	struct topology *by;
+	struct domain *domains;               /* by the number of the label's value */
 	int64_t max_skew, min_domains, least; /* spread */
 	const struct json *constraint;        /* spread, too */
 	bool *counts_on;                      /* by the node's slot: pods of it count */
-	const struct node_info *at;           /* the node that was asked after last, and its label */
-	struct slice value_at;
-	bool self; /* the pod itself matches the selector */
+	bool self;                            /* the pod itself matches the selector */
 };
 
 struct placement {
@@ -34,21 +33,6 @@ struct placement {
 	bool has_affinity;
 };
 
-static struct domain *domain_need(struct candidate *p, struct rule *r, struct slice value)
-{
-	struct domain *d = map_get(&r->domains, value);
-	if (d)
-		return d;
-	d = ARENA_NEW(&p->arena, struct domain);
-	map_put(&r->domains, (struct slice){arena_memdup(&p->arena, value.ptr, value.len), value.len}, d);
-	return d;
-}
-
-static void release_map(void *m)
-{
-	map_release(m);
-}
-
 /* ---- reading rules ---- */
 
 static struct rule *rule_read(struct candidate *p, enum rule_kind kind, const struct json *term)
@@ -57,13 +41,14 @@ static struct rule *rule_read(struct candidate *p, enum rule_kind kind, const st
 	struct rule *r = ARENA_NEW(a, struct rule);
 	r->kind = kind;
 	pod_term_read(a, term, &r->term);
-	arena_on_release(a, release_map, &r->domains);
 	return r;
 }
 
-static struct rule *rule_add(struct candidate *p, struct rule *r)
+static struct rule *rule_add(struct scheduler *s, struct candidate *p, struct rule *r)
 {
 	struct rule **at = &p->placement->rules;
+	r->by = topology_need(&s->cache, r->term.topology_key);
+	r->domains = ARENA_ARRAY(&p->arena, struct domain, r->by->count + 1);
 	while (*at && (*at)->kind < r->kind)
 		at = &(*at)->next;
 	r->next = *at;
@@ -71,9 +56,9 @@ static struct rule *rule_add(struct candidate *p, struct rule *r)
 	return r;
 }
 
-static struct rule *rule_new(struct candidate *p, enum rule_kind kind, const struct json *term)
+static struct rule *rule_new(struct scheduler *s, struct candidate *p, enum rule_kind kind, const struct json *term)
 {
-	return rule_add(p, rule_read(p, kind, term));
+	return rule_add(s, p, rule_read(p, kind, term));
 }
 
 static bool heeds_affinity(const struct candidate *p)
@@ -81,18 +66,18 @@ static bool heeds_affinity(const struct candidate *p)
 	return p->profile->filters & FILTER_POD_AFFINITY;
 }
 
-static void read_rules(struct candidate *p)
+static void read_rules(struct scheduler *s, struct candidate *p)
 {
 	JSON_FOREACH (t, heeds_affinity(p) ? p->affinity : NULL) {
-		rule_new(p, RULE_AFFINITY, t);
+		rule_new(s, p, RULE_AFFINITY, t);
 		p->placement->has_affinity = true;
 	}
 	JSON_FOREACH (t, heeds_affinity(p) ? p->anti_affinity : NULL)
-		rule_new(p, RULE_ANTI_AFFINITY, t);
+		rule_new(s, p, RULE_ANTI_AFFINITY, t);
 	JSON_FOREACH (t, p->profile->filters & FILTER_SPREAD ? p->spread : NULL) {
 		if (!spread_is_hard(t))
 			continue;
-		struct rule *r = rule_new(p, RULE_SPREAD, t);
+		struct rule *r = rule_new(s, p, RULE_SPREAD, t);
 		r->constraint = t;
 		r->max_skew = json_get_int(t, "maxSkew", 1);
 		r->min_domains = json_get_int(t, "minDomains", 1);
@@ -106,7 +91,7 @@ static void read_rules(struct candidate *p)
 static bool has_all_keys(const struct candidate *p, const struct node_info *n)
 {
 	for (const struct rule *r = p->placement->rules; r; r = r->next)
-		if (r->kind == RULE_SPREAD && !node_label(n, r->term.topology_key).ptr)
+		if (r->kind == RULE_SPREAD && !topology_number(r->by, n))
 			return false;
 	return true;
 }
@@ -122,22 +107,12 @@ static void find_domains(struct scheduler *s, struct candidate *p)
 			const struct node_info *n = s->cache.list[i];
 			r->counts_on[n->slot] = has_all_keys(p, n) && spread_includes(p, r->constraint, n);
 			if (r->counts_on[n->slot])
-				domain_need(p, r, node_label(n, r->term.topology_key))->eligible = true;
+				r->domains[topology_number(r->by, n)].eligible = true;
 		}
 	}
 }
 
 /* ---- counting ---- */
-
-/* Pods are counted node by node: its label is looked up once. */
-static struct slice value_at(struct rule *r, const struct node_info *n)
-{
-	if (r->at != n) {
-		r->at = n;
-		r->value_at = node_label(n, r->term.topology_key);
-	}
-	return r->value_at;
-}
 
 static bool means(struct scheduler *s, const struct candidate *p, const struct rule *r, const struct pod_info *other)
 {
@@ -152,8 +127,8 @@ static void count_pod(struct scheduler *s, struct candidate *p, const struct pod
 			all_affinity = all_affinity && means(s, p, r, other);
 	p->placement->affinity_found += all_affinity ? sign : 0;
 	for (struct rule *r = p->placement->rules; r; r = r->next) {
-		struct slice value = value_at(r, other->node);
-		if (!value.ptr || r->kind == RULE_EXISTING_ANTI)
+		uint32_t number = topology_number(r->by, other->node);
+		if (!number || r->kind == RULE_EXISTING_ANTI)
 			continue;
 		bool counts = r->kind == RULE_AFFINITY ? all_affinity
 		              : r->kind == RULE_SPREAD
@@ -161,17 +136,17 @@ static void count_pod(struct scheduler *s, struct candidate *p, const struct pod
 		                                slice_eq(other->ns, p->meta.ns) && means(s, p, r, other)
 		                      : means(s, p, r, other);
 		if (counts)
-			domain_need(p, r, value)->pods += sign;
+			r->domains[number].pods += sign;
 	}
 }
 
 /* One rule per topology key for all pods that forbid us. */
-static struct rule *forbidden_by(struct candidate *p, struct rule *r)
+static struct rule *forbidden_by(struct scheduler *s, struct candidate *p, struct rule *r)
 {
 	for (struct rule *have = p->placement->rules; have; have = have->next)
 		if (have->kind == RULE_EXISTING_ANTI && strcmp(have->term.topology_key, r->term.topology_key) == 0)
 			return have;
-	return rule_add(p, r);
+	return rule_add(s, p, r);
 }
 
 /* Pods that do not want the like of us near them. */
@@ -183,9 +158,11 @@ static void heed(struct scheduler *s, struct candidate *p, const struct pod_info
 	struct json *list = json_parse(&p->arena, terms, NULL, NULL);
 	JSON_FOREACH (t, list) {
 		struct rule *r = rule_read(p, RULE_EXISTING_ANTI, t);
-		struct slice value = node_label(other->node, r->term.topology_key);
-		if (value.ptr && pod_term_matches(s, &r->term, other->ns, p->meta.ns, p->meta.labels))
-			domain_need(p, forbidden_by(p, r), value)->pods += sign;
+		if (!pod_term_matches(s, &r->term, other->ns, p->meta.ns, p->meta.labels))
+			continue;
+		r = forbidden_by(s, p, r);
+		uint32_t number = topology_number(r->by, other->node);
+		r->domains[number].pods += number ? sign : 0;
 	}
 }
 
@@ -226,8 +203,8 @@ static void find_least(struct candidate *p)
 		if (r->kind != RULE_SPREAD)
 			continue;
 		r->least = INT64_MAX;
-		MAP_FOREACH (slot, &r->domains) {
-			struct domain *d = slot->value;
+		for (size_t i = 1; i <= r->by->count; i++) {
+			const struct domain *d = &r->domains[i];
 			domains += d->eligible;
 			if (d->eligible && d->pods < r->least)
 				r->least = d->pods;
@@ -243,7 +220,7 @@ void placement_prepare(struct scheduler *s, struct candidate *p)
 	if (!has_rules(p) && !s->cache.n_anti_affinity)
 		return;
 	p->placement = ARENA_NEW(&p->arena, struct placement);
-	read_rules(p);
+	read_rules(s, p);
 	p->placement->self_affinity = p->placement->has_affinity;
 	for (struct rule *r = p->placement->rules; r; r = r->next)
 		if (r->kind == RULE_AFFINITY && !pod_term_matches(s, &r->term, p->meta.ns, p->meta.ns, p->meta.labels))
@@ -266,18 +243,17 @@ void placement_count(struct scheduler *s, struct candidate *p, const struct pod_
 /* False: it refuses. Where other pods' going could not help, pods are not preempted in vain. */
 static bool judge(struct candidate *p, const struct rule *r, const struct node_info *n, struct verdict *v)
 {
-	struct slice value = node_label(n, r->term.topology_key);
-	struct domain *d = value.ptr ? map_get(&r->domains, value) : NULL;
-	int64_t pods = d ? d->pods : 0;
+	uint32_t number = topology_number(r->by, n);
+	int64_t pods = r->domains[number].pods; /* of none there are none */
 	switch (r->kind) {
 	case RULE_SPREAD:
-		if (!value.ptr)
+		if (!number)
 			return verdict_refuse(v, FILTER_SPREAD,
 			        "node(s) didn't match pod topology spread constraints (missing required label)", false);
 		return pods + r->self - r->least <= r->max_skew ||
 		       verdict_refuse(v, FILTER_SPREAD, "node(s) didn't match pod topology spread constraints", true);
 	case RULE_AFFINITY:
-		return (value.ptr && (pods > 0 || (!p->placement->affinity_found && p->placement->self_affinity))) ||
+		return (number && (pods > 0 || (!p->placement->affinity_found && p->placement->self_affinity))) ||
 		       verdict_refuse(v, FILTER_POD_AFFINITY, "node(s) didn't match pod affinity rules", false);
 	case RULE_ANTI_AFFINITY:
 		return pods <= 0 ||

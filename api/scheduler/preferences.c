@@ -163,14 +163,16 @@ struct soft {
 	struct pod_term term;
 	const struct json *constraint;
 	int64_t max_skew;
-	struct map domains; /* label value -> int64_t: pods */
+	struct topology *by;
+	int64_t *pods;   /* by the number of the value */
+	bool *is_domain; /* the same: a node of it may be chosen */
 	double weight;
 	bool is_host;       /* of kubernetes.io/hostname */
 	struct slice asked; /* labels that were asked after last, of a pod of the own namespace */
 	bool answer;
 };
 
-static struct soft *read_soft(struct candidate *p)
+static struct soft *read_soft(struct scheduler *s, struct candidate *p)
 {
 	struct soft *all = NULL;
 	JSON_FOREACH (it, p->spread) {
@@ -182,7 +184,9 @@ static struct soft *read_soft(struct candidate *p)
 		x->constraint = it;
 		x->is_host = strcmp(x->term.topology_key, "kubernetes.io/hostname") == 0;
 		x->max_skew = json_get_int(it, "maxSkew", 1);
-		arena_on_release(&p->arena, release_map, &x->domains);
+		x->by = topology_need(&s->cache, x->term.topology_key);
+		x->pods = ARENA_ARRAY(&p->arena, int64_t, x->by->count + 1);
+		x->is_domain = ARENA_ARRAY(&p->arena, bool, x->by->count + 1);
 		x->next = all;
 		all = x;
 	}
@@ -195,7 +199,7 @@ static bool is_judged(const struct candidate *p, const struct soft *all, const s
 	if (p->spreads_by_system)
 		return true;
 	for (const struct soft *x = all; x; x = x->next)
-		if (!node_label(n, x->term.topology_key).ptr)
+		if (!topology_number(x->by, n))
 			return false;
 	return true;
 }
@@ -205,20 +209,16 @@ static bool is_judged(const struct candidate *p, const struct soft *all, const s
 static void find_soft_domains(
         struct candidate *p, const struct soft *all, struct soft *x, struct node_info *const *nodes, size_t n)
 {
-	size_t judged = 0, keyless = 0;
+	size_t judged = 0, domains = 0;
 	for (size_t i = 0; i < n; i++) {
 		if (!is_judged(p, all, nodes[i]))
 			continue;
+		uint32_t number = topology_number(x->by, nodes[i]);
 		judged++;
-		if (x->is_host)
-			continue;
-		struct slice value = node_label(nodes[i], x->term.topology_key);
-		keyless += !value.ptr;
-		if (value.ptr && !map_get(&x->domains, value))
-			map_put(&x->domains, (struct slice){arena_memdup(&p->arena, value.ptr, value.len), value.len},
-			        ARENA_NEW(&p->arena, int64_t));
+		domains += !x->is_domain[number];
+		x->is_domain[number] = true;
 	}
-	x->weight = log((double)(x->is_host ? judged : x->domains.count + !!keyless) + 2);
+	x->weight = log((double)(x->is_host ? judged : domains) + 2);
 }
 
 /* Replicas have the labels of the one before them: what was said of these is not asked again. */
@@ -246,10 +246,9 @@ static void count_soft(struct scheduler *s, struct candidate *p, struct soft *al
 	for (struct soft *x = all; x; x = x->next) {
 		if (x->is_host || list_empty(&n->pods))
 			continue;
-		struct slice value = node_label(n, x->term.topology_key);
-		int64_t *pods = value.ptr ? map_get(&x->domains, value) : NULL;
-		if (pods && spread_includes(p, x->constraint, n))
-			*pods += count_on(s, p, x, n);
+		uint32_t number = topology_number(x->by, n);
+		if (number && x->is_domain[number] && spread_includes(p, x->constraint, n))
+			x->pods[number] += count_on(s, p, x, n);
 	}
 }
 
@@ -260,11 +259,10 @@ static int64_t crowd_on(struct scheduler *s, const struct candidate *p, struct s
 	if (!is_judged(p, all, n))
 		return -1;
 	for (struct soft *x = all; x; x = x->next) {
-		struct slice value = node_label(n, x->term.topology_key);
-		if (!value.ptr)
+		uint32_t number = topology_number(x->by, n);
+		if (!number)
 			continue;
-		const int64_t *pods = x->is_host ? NULL : map_get(&x->domains, value);
-		int64_t count = x->is_host ? count_on(s, p, x, n) : pods ? *pods : 0;
+		int64_t count = x->is_host ? count_on(s, p, x, n) : x->pods[number];
 		sum += (double)count * x->weight + (double)(x->max_skew - 1);
 	}
 	return (int64_t)lround(sum);
@@ -273,7 +271,7 @@ static int64_t crowd_on(struct scheduler *s, const struct candidate *p, struct s
 void soft_spread_score(
         struct scheduler *s, struct candidate *p, struct node_info *const *nodes, size_t n, int64_t *scores)
 {
-	struct soft *all = read_soft(p);
+	struct soft *all = read_soft(s, p);
 	int64_t least = INT64_MAX, most = 0;
 	if (!all) {
 		memset(scores, 0, n * sizeof *scores);

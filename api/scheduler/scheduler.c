@@ -194,6 +194,7 @@ static void schedule(struct scheduler *s, struct queued_pod *q)
 	}
 	p.profile = scheduler_profile_of(s, json_get_str(p.spec, "schedulerName"));
 	CHECK(p.profile); /* others are not in the queue, and it can't change */
+	topologies_trim(&s->cache);
 	default_spread_give(s, &p);
 	if (!consult_is_wanted(s, &p)) {
 		decide(s, q, &p);

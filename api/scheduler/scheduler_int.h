@@ -104,8 +104,17 @@ struct node_info {
 	struct list_link pods;
 	struct list_link nominees; /* nominees.c */
 	size_t n_pods, n_anti_affinity, n_preferring;
-	struct image *images; /* by hash, 0 behind the last */
-	size_t slot;          /* place in cache->list, while the node exists */
+	struct image *images;  /* by hash, 0 behind the last */
+	size_t slot;           /* place in cache->list, while the node exists */
+	struct places *places; /* topology.c; of a node in the cache */
+};
+
+/* A label by which nodes are told apart: topology.c. */
+struct topology {
+	char *key;
+	size_t index;
+	struct map values;
+	size_t count; /* values have the numbers 1 to this */
 };
 
 /* How many pods with a node have this priority. */
@@ -125,6 +134,8 @@ struct cache {
 	struct map images; /* by the 8 bytes of the hash: on how many nodes */
 	struct priority_count *priorities;
 	size_t n_priorities;
+	struct topology **topologies;
+	size_t n_topologies;
 	struct arena arena;
 };
 
@@ -140,6 +151,17 @@ void cache_node_remove(struct cache *k, struct slice name);
 /* Adds or replaces; the pod must name a node. True: it asks for less than it did. */
 bool cache_pod_set(struct cache *k, struct slice key, struct slice node, struct rcbuf *json, bool assumed);
 void cache_pod_remove(struct cache *k, struct slice key);
+/* All nodes that exist have their numbers. Valid, and its count as it is, until the cache changes or trims. */
+struct topology *topology_need(struct cache *k, const char *key);
+/* Of the node's value; 0: it has none. */
+uint32_t topology_number(struct topology *t, const struct node_info *n);
+/* What a node knows of its numbers; forgotten when its labels change. */
+struct places *places_new(void);
+void places_forget(struct places *p);
+void places_free(struct places *p);
+/* Between two attempts: forgets all when too much has piled up. */
+void topologies_trim(struct cache *k);
+void topologies_release(struct cache *k);
 /* In two steps, for who looks at it in between: it counts nowhere any more, but knows its node. NULL: none. */
 struct pod_info *cache_pod_take(struct cache *k, struct slice key);
 void cache_pod_free(struct cache *k, struct pod_info *p);
