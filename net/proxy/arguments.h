@@ -20,6 +20,9 @@ struct proxy_arguments {
 	struct ip_net node_port_ranges[PROXY_RANGES_MAX];
 	size_t n_node_port_ranges;
 	bool node_ports_primary; /* "primary": on the node's own addresses alone */
+	/* iptables-localhost-nodeports: on 127.0.0.1 too, for which the kernel must lead that address out of its link.
+	 */
+	bool node_ports_on_localhost;
 	/* How much the kernel tracks, and for how long; 0: it is left as it is. */
 	int64_t conntrack_max_per_core, conntrack_min;
 	int64_t tcp_established_s, tcp_close_wait_s, udp_s, udp_stream_s;

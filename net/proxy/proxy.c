@@ -606,7 +606,8 @@ static void on_synced(void *arg)
 static void write_frame(void *arg, struct strbuf *out)
 {
 	const struct family_table *t = arg;
-	proxy_rules_frame(out, t->family, t->cluster_cidr, t->node_ports);
+	proxy_rules_frame(
+	        out, t->family, t->cluster_cidr, t->node_ports, t->proxy->options.arguments.node_ports_on_localhost);
 }
 
 static void part_refused(void *arg, struct slice key, const struct err *err)
@@ -652,7 +653,7 @@ static void table_applied(void *arg)
 	health_applied(p->health);
 	if (p->udp_changed)
 		sweep_udp(p);
-	if (!p->localnet_on && p->tables[IP_V4].table)
+	if (p->options.arguments.node_ports_on_localhost && !p->localnet_on && p->tables[IP_V4].table)
 		node_ports_turn_localnet_on();
 	p->localnet_on = true;
 }

@@ -47,13 +47,16 @@ static void write_sets(struct strbuf *out, const struct proxy_family *f)
 	        f->type, f->type, f->type, f->type, f->type, f->type);
 }
 
-/* What is sent to a port of this node. The kernel lets nothing from ::1 leave the loopback link, so that node ports are
- * not on it. */
-static const char *to_node_port(struct arena *a, const struct proxy_family *f, const char *node_ports)
+/* What is sent to a port of this node. The kernel lets nothing from ::1 leave the loopback link, and from 127.0.0.1
+ * only when it is told to, so that node ports are not on it. */
+static const char *to_node_port(
+        struct arena *a, const struct proxy_family *f, const char *node_ports, bool on_localhost)
 {
+	const char *loopback = f->family == IP_V6 ? "ip6 daddr != ::1 "
+	                       : on_localhost     ? ""
+	                                          : "ip daddr != 127.0.0.0/8 ";
 	const char *open = *node_ports ? arena_printf(a, "%s daddr { %s } ", f->ip, node_ports) : "";
-	return arena_printf(a, "%s%sfib daddr type local meta l4proto . th dport",
-	        f->family == IP_V6 ? "ip6 daddr != ::1 " : "", open);
+	return arena_printf(a, "%s%sfib daddr type local meta l4proto . th dport", loopback, open);
 }
 
 static void write_dispatch(struct strbuf *out, const struct proxy_family *f, const char *to_node_port)
@@ -123,11 +126,11 @@ static void write_refusals(struct strbuf *out, const struct proxy_family *f, con
 	        f->ip, f->ip);
 }
 
-void proxy_rules_frame(
-        struct strbuf *out, const struct proxy_family *f, const char *cluster_cidr, const char *node_ports)
+void proxy_rules_frame(struct strbuf *out, const struct proxy_family *f, const char *cluster_cidr,
+        const char *node_ports, bool on_localhost)
 {
 	struct arena a = ARENA_INIT;
-	const char *to_port = to_node_port(&a, f, node_ports);
+	const char *to_port = to_node_port(&a, f, node_ports, on_localhost);
 	strbuf_addf(out, "add table %s\ndelete table %s\ntable %s {\n", f->table, f->table, f->table);
 	write_sets(out, f);
 	write_dispatch(out, f, to_port);

@@ -67,9 +67,9 @@ void proxy_memory_add(struct strbuf *out, const struct proxy_memory *m);
 void proxy_memory_delete(struct strbuf *out, const struct proxy_memory *m);
 
 /* The frame of a family's table: base chains, maps, sets. Begins with the removal of what was there. node_ports: "A,
- * B", the ranges in which addresses of the node have node ports; "": all. */
-void proxy_rules_frame(
-        struct strbuf *out, const struct proxy_family *f, const char *cluster_cidr, const char *node_ports);
+ * B", the ranges in which addresses of the node have node ports; "": all, 127.0.0.0/8 among them if on_localhost. */
+void proxy_rules_frame(struct strbuf *out, const struct proxy_family *f, const char *cluster_cidr,
+        const char *node_ports, bool on_localhost);
 
 /* The commands that add a port, and those that take it away again; the two must get the same port. Its memories are
  * there first. */

@@ -33,7 +33,8 @@ peer out 198.18.0.9
 for n in one two; do
 	(exec nsenter --net=/run/netns/"$netns-$n" python3 "$root/tests/integration/service_backend.py" $n) >>"$T/out.log" 2>&1 & pids="$pids $!"
 done
-start_server 17901 --node-name node1 --kubelet-port 17902 --disable-network-policy --flannel-backend=none || { finish; exit 1; }
+start_server 17901 --node-name node1 --kubelet-port 17902 --disable-network-policy --flannel-backend=none \
+	--kube-proxy-arg iptables-localhost-nodeports=true || { finish; exit 1; }
 check "the node registers" wait_for 40 kubectl get node node1
 kubectl label node node1 topology.kubernetes.io/zone=a >/dev/null
 
@@ -75,6 +76,7 @@ check "pods reach the cluster's address" wait_for 20 whom_is "one two" pod 10.43
 check_is "the node port, by each address of the node" "one two|one two" "$(whom out 198.18.0.1 31080)|$(whom pod 10.42.0.1 31080)"
 check_is "a port that it does not have is refused, to pods and to the node" "refused 7" \
 	"$(who pod 10.43.7.1 81) $(inside curl -s --max-time 3 http://10.43.7.1:81/; echo $?)"
+check "on 127.0.0.1 for who asks for it" wait_for 10 sh -c "nsenter --net=/run/netns/$netns curl -s -m 2 http://127.0.0.1:31080/ | grep -q '^one\|^two'"
 at out ip route add 203.0.113.0/24 via 198.18.0.1
 check_is "an external address" "one two" "$(whom out 203.0.113.1)"
 check_is "a pod's own address is seen, an outsider's is the node's" "10.42.7.9 10.42.0.1" \

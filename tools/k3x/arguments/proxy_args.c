@@ -67,6 +67,7 @@ static const struct argument rows[] = {
         {"metrics-bind-address", listen_at, AT(metrics),
                 "an address like 127.0.0.1:10249 or [::1]:10249, or empty for none"},
         {"nodeport-addresses", ranges, 0, "\"primary\", or at most 16 ranges with commas between"},
+        {"iptables-localhost-nodeports", argument_bool, AT(node_ports_on_localhost), "true or false"},
         {"conntrack-max-per-core", count, AT(conntrack_max_per_core),
                 "a number of connections; 0: as the kernel has it"},
         {"conntrack-min", count, AT(conntrack_min), "a number of connections"},

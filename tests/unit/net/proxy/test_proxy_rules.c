@@ -65,7 +65,7 @@ static void the_kernel_takes_what_is_added(void **state)
 	for (size_t n = 0; n < 3; n++) {
 		struct proxy_port p = port(n);
 		strbuf_reset(&s);
-		proxy_rules_frame(&s, &proxy_families[IP_V4], "10.42.0.0/16", "");
+		proxy_rules_frame(&s, &proxy_families[IP_V4], "10.42.0.0/16", "", false);
 		proxy_rules_add(&s, &p, "10.42.0.0/16");
 		check_loads(&s, rules, sizeof rules);
 		if (n == 2) {
@@ -104,8 +104,8 @@ static void both_families_stand_side_by_side(void **state)
 	char rules[32768];
 	struct strbuf s = STRBUF_INIT;
 	struct proxy_port v4 = port(2), v6 = port_v6(2), one = port_v6(1);
-	proxy_rules_frame(&s, &proxy_families[IP_V4], "10.42.0.0/16", "");
-	proxy_rules_frame(&s, &proxy_families[IP_V6], "fd00:42::/56", "");
+	proxy_rules_frame(&s, &proxy_families[IP_V4], "10.42.0.0/16", "", false);
+	proxy_rules_frame(&s, &proxy_families[IP_V6], "fd00:42::/56", "", false);
 	proxy_rules_add(&s, &v4, "10.42.0.0/16");
 	proxy_rules_add(&s, &v6, "fd00:42::/56");
 	check_loads(&s, rules, sizeof rules);
@@ -140,7 +140,7 @@ static void node_ports_are_where_they_are_told(void **state)
 	assert_string_equal(ranges, ""); /* nothing is said of IPv6 */
 	node_ports_ranges(&a, "10.0.0.1", NULL, v4, ranges);
 	assert_string_equal(ranges, "10.0.0.0/8, 192.0.2.0/24");
-	proxy_rules_frame(&s, v4, "10.42.0.0/16", ranges);
+	proxy_rules_frame(&s, v4, "10.42.0.0/16", ranges, false);
 	check_loads(&s, rules, sizeof rules);
 	assert_non_null(strstr(rules, "ip daddr { 10.0.0.0/8, 192.0.2.0/24 } fib daddr type local"));
 	strbuf_release(&s);
@@ -175,7 +175,7 @@ static void what_was_added_can_be_taken_away(void **state)
 			struct proxy_port p = port(n);
 			p.affinity_s = affinity ? 60 : 0;
 			strbuf_reset(&s);
-			proxy_rules_frame(&s, &proxy_families[IP_V4], "10.42.0.0/16", "");
+			proxy_rules_frame(&s, &proxy_families[IP_V4], "10.42.0.0/16", "", false);
 			add_with_memories(&s, &p);
 			delete_with_memories(&s, &p);
 			check_loads(&s, rules, sizeof rules);
@@ -200,7 +200,7 @@ static void what_was_added_of_ipv6_can_be_taken_away(void **state)
 		p.sources = sources;
 		p.n_sources = 1;
 		strbuf_reset(&s);
-		proxy_rules_frame(&s, &proxy_families[IP_V6], "fd00:42::/56", "");
+		proxy_rules_frame(&s, &proxy_families[IP_V6], "fd00:42::/56", "", false);
 		size_t memories = proxy_memories(&arena, &p, &m);
 		for (size_t i = 0; i < memories; i++)
 			proxy_memory_add(&s, &m[i]);
@@ -225,7 +225,7 @@ static void a_balancers_address_is_guarded(void **state)
 	p.n_open_addresses = 1;
 	p.sources = sources;
 	p.n_sources = 2;
-	proxy_rules_frame(&s, &proxy_families[IP_V4], "10.42.0.0/16", "");
+	proxy_rules_frame(&s, &proxy_families[IP_V4], "10.42.0.0/16", "", false);
 	proxy_rules_add(&s, &p, "10.42.0.0/16");
 	check_loads(&s, rules, sizeof rules);
 	assert_non_null(strstr(rules, "192.0.2.50 . tcp . 80 : goto lb-00000000000000aa"));
@@ -242,9 +242,9 @@ static void loading_the_frame_again_replaces_the_table(void **state)
 	char rules[16384];
 	struct strbuf s = STRBUF_INIT;
 	struct proxy_port p = port(2);
-	proxy_rules_frame(&s, &proxy_families[IP_V4], "10.42.0.0/16", "");
+	proxy_rules_frame(&s, &proxy_families[IP_V4], "10.42.0.0/16", "", false);
 	proxy_rules_add(&s, &p, "10.42.0.0/16");
-	proxy_rules_frame(&s, &proxy_families[IP_V4], "10.42.0.0/16", "");
+	proxy_rules_frame(&s, &proxy_families[IP_V4], "10.42.0.0/16", "", false);
 	check_loads(&s, rules, sizeof rules);
 	assert_null(strstr(rules, "goto svc-"));
 	strbuf_release(&s);
@@ -261,7 +261,7 @@ static void clients_with_affinity_are_remembered_apart(void **state)
 	const char *name = m[0].name;
 	assert_int_equal(proxy_memories(&arena, &fewer, &m), 1);
 	assert_string_equal(m[0].name, name); /* what is left of it is the same set */
-	proxy_rules_frame(&s, &proxy_families[IP_V4], "10.42.0.0/16", "");
+	proxy_rules_frame(&s, &proxy_families[IP_V4], "10.42.0.0/16", "", false);
 	add_with_memories(&s, &p);
 	strbuf_addf(&s, "add element ip k3x-proxy was-%s { 10.42.7.7 }\n", name);
 	proxy_rules_delete(&s, &p);
@@ -288,7 +288,7 @@ static void the_policy_local_keeps_the_others_out(void **state)
 			p.n_cluster = 2;
 			p.affinity_s = affinity ? 60 : 0;
 			strbuf_reset(&s);
-			proxy_rules_frame(&s, &proxy_families[IP_V4], "10.42.0.0/16", "");
+			proxy_rules_frame(&s, &proxy_families[IP_V4], "10.42.0.0/16", "", false);
 			add_with_memories(&s, &p);
 			check_loads(&s, rules, sizeof rules);
 			assert_non_null(strstr(rules, "ip saddr 10.42.0.0/16 goto all-00000000000000aa"));
