@@ -113,14 +113,44 @@ static void ask_owner(struct scheduler *s, struct candidate *p, struct json *sel
 	}
 }
 
+/* The first label that a service selects by: of a thousand services only those are asked whose first label the pod has.
+ */
+static void write_key(struct strbuf *out, struct slice ns, struct slice key, struct slice value)
+{
+	strbuf_addf(out, "%.*s/%.*s=%.*s", SLICE_FMT(ns), SLICE_FMT(key), SLICE_FMT(value));
+}
+
+static void index_by_label(struct slice service, struct strbuf *out)
+{
+	struct arena a = ARENA_INIT;
+	struct slice text = json_find(service, "spec", "selector", NULL);
+	const struct json *selector = text.len ? json_parse(&a, text, NULL, NULL) : NULL;
+	if (json_is(selector, JSON_OBJECT) && selector->first)
+		write_key(out, json_find(service, "metadata", "namespace", NULL), selector->first->key,
+		        json_str(selector->first));
+	arena_release(&a);
+}
+
+static void ask_services(struct scheduler *s, struct candidate *p, struct json *selector)
+{
+	const struct json *labels = p->meta.labels.len ? json_parse(&p->arena, p->meta.labels, NULL, NULL) : NULL;
+	struct strbuf key = STRBUF_INIT;
+	JSON_FOREACH (it, labels) {
+		strbuf_reset(&key);
+		write_key(&key, p->meta.ns, it->key, json_str(it));
+		INFORMER_GROUP_FOREACH(o, informer_index_group(s->services_by_label, strbuf_slice(&key)))
+		default_selector_add_service(&p->arena, selector, informer_text(o), p->meta.labels);
+	}
+	strbuf_release(&key);
+}
+
 void default_spread_give(struct scheduler *s, struct candidate *p)
 {
 	const struct scheduler_profile *f = p->profile;
 	if (p->spread || !s->services || !f->n_spread || !(f->weights[SCORE_SPREAD] || (f->filters & FILTER_SPREAD)))
 		return;
 	struct json *selector = json_new(&p->arena, JSON_OBJECT);
-	INFORMER_GROUP_FOREACH(o, informer_index_group(s->services_of, p->meta.ns))
-	default_selector_add_service(&p->arena, selector, informer_text(o), p->meta.labels);
+	ask_services(s, p, selector);
 	ask_owner(s, p, selector);
 	p->spread = default_spread_constraints(&p->arena, f, selector);
 	p->spreads_by_system = p->spread && f->spreads_by_system;
@@ -139,7 +169,7 @@ void default_spread_follow(struct scheduler *s)
 	if (!is_needed(s))
 		return;
 	s->services = informer_set_get(s->informers, "/api/v1/services");
-	s->services_of = informer_index_get(s->services, "namespace", informer_index_namespace);
+	s->services_by_label = informer_index_get(s->services, "first-label", index_by_label);
 	s->rcs = informer_set_get(s->informers, "/api/v1/replicationcontrollers");
 	s->replica_sets = informer_set_get(s->informers, "/apis/apps/v1/replicasets");
 	s->stateful_sets = informer_set_get(s->informers, "/apis/apps/v1/statefulsets");

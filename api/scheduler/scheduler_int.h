@@ -552,7 +552,7 @@ struct scheduler {
 	struct informer_handler on_pods, on_nodes;
 	struct followed followed[FOLLOWED];
 	struct shared_informer *services, *rcs, *replica_sets, *stateful_sets; /* default_spread.c; NULL: no need */
-	struct informer_index *services_of;                                    /* by namespace */
+	struct informer_index *services_by_label;                              /* their first label: default_spread.c */
 	struct list_link volume_waits;
 	bool waits_are_stale; /* something changed since they were looked at */
 	struct recorder *recorder;
