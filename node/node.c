@@ -62,14 +62,19 @@
  * beside. */
 enum { POOL_THREADS = 2, PODS_MAX = 110, PODS_MAX_WITH_WASM = 4000 };
 
-static void tick_all(struct node *n)
+static void each_pod(struct node *n, void (*look)(struct pod *p))
 {
 	LOOP_CHECK_OWNER(n->loop);
 	size_t count;
 	struct pod **pods = node_pods(n, &count);
 	for (size_t i = 0; i < count; i++)
-		pod_tick(pods[i]);
+		look(pods[i]);
 	free(pods);
+}
+
+static void tick_all(struct node *n)
+{
+	each_pod(n, pod_tick);
 }
 
 static void network_ready(struct node *n)
@@ -85,6 +90,7 @@ static void images_came(struct node *n)
 {
 	images_look_again(n->images);
 	node_status_poke(n);
+	each_pod(n, pod_images_came);
 }
 
 static void images_are_removed(struct node *n)

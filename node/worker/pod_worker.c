@@ -246,6 +246,19 @@ void pod_set_ended(struct pod *p)
 	sm_init(&p->sm, &pod_machine, POD_FINISHING, p->name);
 }
 
+void pod_images_came(struct pod *p)
+{
+	static const char *const of_images[] = {"ErrImagePull", "ErrImageNeverPull", "ImagePullBackOff"};
+	LOOP_CHECK_OWNER(p->n->loop);
+	for (size_t i = 0; i < p->slots_count; i++) {
+		struct slot *slot = &p->slots[i];
+		for (size_t k = 0; slot->waiting_reason && k < COUNT_OF(of_images); k++)
+			if (strcmp(slot->waiting_reason, of_images[k]) == 0)
+				retry_succeeded(&slot->start);
+	}
+	pod_tick(p);
+}
+
 void pod_container_gone(struct container *c)
 {
 	probes_stop(c);

@@ -21,6 +21,7 @@ void pod_evict(struct pod *p, const char *message, int64_t grace_s);
 void pod_terminate(struct pod *p, const char *reason, const char *message, int64_t grace_s);
 /* Its volumes wait for something that may be there now: they are tried at once. */
 void pod_volumes_may_go_on(struct pod *p);
+void pod_images_came(struct pod *p);          /* to the node, not by a pull: who waits for one looks again at once */
 void pod_tick(struct pod *p);                 /* looks at what is to be done next; cheap when nothing is */
 void pod_looked(struct pod *p, bool changed); /* the view has looked */
 void pod_container_gone(struct container *c); /* the view drops the record */

@@ -29,14 +29,24 @@ class Database:
             return ["setpriv", "--reuid", self.user, "--regid", self.user, "--clear-groups"] + command
         return command
 
-    def start(self):
+    def launch(self):
         with open(self.path("server.log"), "ab") as log:
             self.process = subprocess.Popen(self.as_user(self.command()), stdout=log, stderr=log, cwd=self.folder)
+
+    def last_words(self):
+        return open(self.path("server.log")).read()[-800:]
+
+    def start(self):
+        self.launch()
         deadline = time.time() + 60
         while not self.is_up():
-            if self.process.poll() is not None or time.time() > deadline:
-                raise RuntimeError(f"{self.user} does not start: {open(self.path('server.log')).read()[-800:]}")
+            has_ended = self.process.poll() is not None
+            is_early = has_ended and "is still in use" in self.last_words()  # those of one that was killed end by themselves
+            if time.time() > deadline or (has_ended and not is_early):
+                raise RuntimeError(f"{self.user} does not start: {self.last_words()}")
             time.sleep(0.05)
+            if is_early:
+                self.launch()
         return self
 
     def end(self, number=signal.SIGTERM):
