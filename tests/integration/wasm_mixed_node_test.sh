@@ -82,7 +82,7 @@ inside curl -s -m 5 "http://$address/exit" >/dev/null
 check "a module that ends is started again" wait_for 30 state_is mixed web restartCount 1
 check_is "its exit code is told" 7 "$(state mixed web lastState.terminated.exitCode)"
 kill -9 "$(task_pid "$(container_id mixed box)")"
-check "so is an ordinary container" wait_for 30 state_is mixed box restartCount 1
+check "so is an ordinary container" wait_for 60 state_is mixed box restartCount 1
 check_is "which the module does not notice" 1 "$(state mixed web restartCount)"
 check "and the module serves" wait_for 20 answers "$address"
 
