@@ -4,16 +4,18 @@
  *       map services    address . protocol . port  ->  goto svc-X     cluster IPs
  *       map externals   address . protocol . port  ->  goto ext-X     external and load balancer IPs
  *       map node-ports  protocol . port            ->  goto ext-X
- *       set refused     address . protocol . port                     services without endpoints (filter hooks reject)
+ *       set refused     address . protocol . port                     services without endpoints (filter hooks deny)
  *       set refused-ports  protocol . port                            the same of node ports
- *       set cluster-ips address                                       what is not led on from there is refused
- *       chain deny      a reset for TCP: ICMP is limited in number, and forgotten by who is still connecting; else that
+ *       set cluster-ips address                                       what is not led on from there is denied
  *       set hairpin     address . address                             an endpoint talking to itself
- *       chain svc-X     mark what is not from a pod for masquerading: the answer must come back this way, also where an
- *                       endpoint's node checks that it would; then dnat to numgen random mod N map { 0 : ip . port, ...
- * } chain ext-X     the same; policy Local: no mark, endpoints of this node or nothing, but what comes from pods and
- * the node itself goes to all-X chain all-X     to the endpoints of the whole cluster, for them chain lb-X      who may
- * come to a load balancer's address goes to ext-X, the others nowhere
+ *       chain dispatch  what is not from a pod is marked for masquerading where it is sent to a cluster IP: the answer
+ *                       must come back this way, also where an endpoint's node checks that it would; then the maps
+ *       chain svc-X     dnat to numgen random mod N map { 0 : ip . port, ... }
+ *       chain ext-X     mark for masquerading, then the same; policy Local: no mark, endpoints of this node or nothing,
+ *                       but what comes from pods and the node itself goes to all-X
+ *       chain all-X     to the endpoints of the whole cluster, for them
+ *       chain lb-X      who may come to a load balancer's address goes to ext-X, the others nowhere
+ *       chain deny      a reset for TCP: ICMP is limited in number, and forgotten by who is still connecting
  *
  * A packet costs one map lookup whatever the number of services. A service port is added and removed by itself: its
  * chains are its own, its map elements are named by its addresses. With client affinity each endpoint has a set of the
@@ -59,11 +61,15 @@ static const char *to_node_port(
 	return arena_printf(a, "%s%sfib daddr type local meta l4proto . th dport", loopback, open);
 }
 
-static void write_dispatch(struct strbuf *out, const struct proxy_family *f, const char *to_node_port)
+static void write_dispatch(
+        struct strbuf *out, const struct proxy_family *f, const char *to_node_port, const char *cluster_cidr)
 {
 	bool is_v6 = f->family == IP_V6;
 	strbuf_addf(out,
 	        "	chain dispatch {\n"
+	        "		%s saddr != %s %s daddr @cluster-ips meta mark set meta mark | 0x%x\n",
+	        f->ip, cluster_cidr, f->ip, MASQUERADE_MARK);
+	strbuf_addf(out,
 	        "		%s daddr . meta l4proto . th dport vmap @services\n"
 	        "		%s daddr . meta l4proto . th dport vmap @externals\n"
 	        "		%s vmap @node-ports\n"
@@ -133,7 +139,7 @@ void proxy_rules_frame(struct strbuf *out, const struct proxy_family *f, const c
 	const char *to_port = to_node_port(&a, f, node_ports, on_localhost);
 	strbuf_addf(out, "add table %s\ndelete table %s\ntable %s {\n", f->table, f->table, f->table);
 	write_sets(out, f);
-	write_dispatch(out, f, to_port);
+	write_dispatch(out, f, to_port, cluster_cidr);
 	write_postrouting(out, f);
 	write_refusals(out, f, to_port);
 	arena_release(&a);
@@ -285,11 +291,6 @@ static void add_chain(struct strbuf *out, const char *prefix, const struct proxy
 	strbuf_addf(out, "add chain %s %s-%s { comment \"%s\"; }\n", p->family->table, prefix, p->chain, p->comment);
 }
 
-static void write_masquerade(struct strbuf *out, const char *prefix, const struct proxy_port *p)
-{
-	strbuf_addf(out, "add rule %s %s-%s jump masquerade-outside\n", p->family->table, prefix, p->chain);
-}
-
 static void write_outside(struct strbuf *out, const struct proxy_port *p, const char *cluster_cidr)
 {
 	if (p->external_local) {
@@ -300,7 +301,7 @@ static void write_outside(struct strbuf *out, const struct proxy_port *p, const 
 	if (p->external_local) {
 		write_local(out, p, cluster_cidr);
 	} else {
-		write_masquerade(out, "ext", p);
+		strbuf_addf(out, "add rule %s ext-%s jump masquerade-outside\n", p->family->table, p->chain);
 		write_chain(out, "ext", p, p->external, p->n_external);
 	}
 }
@@ -356,8 +357,11 @@ static void write_elements(struct strbuf *out, const char *verb, const struct pr
 
 static void add_hairpins(struct strbuf *out, const struct proxy_family *f, const struct proxy_endpoint *list, size_t n)
 {
+	if (n)
+		strbuf_addf(out, "add element %s hairpin { ", f->table);
 	for (size_t i = 0; i < n; i++)
-		strbuf_addf(out, "add element %s hairpin { %s . %s }\n", f->table, list[i].ip, list[i].ip);
+		strbuf_addf(out, "%s%s . %s", i ? ", " : "", list[i].ip, list[i].ip);
+	strbuf_adds(out, n ? " }\n" : "");
 }
 
 void proxy_rules_add(struct strbuf *out, const struct proxy_port *p, const char *cluster_cidr)
@@ -365,7 +369,6 @@ void proxy_rules_add(struct strbuf *out, const struct proxy_port *p, const char 
 	CHECK(p->n_cluster_addresses <= p->n_addresses);
 	if (p->n_internal) {
 		add_chain(out, "svc", p);
-		write_masquerade(out, "svc", p);
 		write_chain(out, "svc", p, p->internal, p->n_internal);
 	}
 	if (has_external(p) && serves_outside(p))
