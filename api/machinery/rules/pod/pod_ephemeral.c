@@ -64,19 +64,11 @@ static void check_list(struct field_errors *e, const struct json *spec)
 	pod_volumes_release(&volumes);
 }
 
-static const struct json *named(const struct json *list, struct slice name)
-{
-	JSON_FOREACH (it, list)
-		if (slice_eq(json_get_str(it, "name"), name))
-			return it;
-	return NULL;
-}
-
 static void check_kept(struct field_errors *e, const struct json *now, const struct json *before)
 {
 	JSON_FOREACH (it, before) {
 		struct slice name = json_get_str(it, "name");
-		const struct json *kept = named(now, name);
+		const struct json *kept = pod_named(now, name);
 		if (!kept || !json_equal(kept, it))
 			bad_forbidden(e, "spec.ephemeralContainers",
 			        at(e, "existing ephemeral containers \"%.*s\" may not be %s", SLICE_FMT(name),

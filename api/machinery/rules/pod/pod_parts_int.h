@@ -5,6 +5,9 @@
 
 #include "api/machinery/rules/checks.h"
 
+/* The member of a list of containers, or of their statuses, that has the name; NULL: none. */
+const struct json *pod_named(const struct json *list, struct slice name);
+
 /* What a container may mount. */
 struct pod_volumes {
 	struct name_set names;

@@ -36,21 +36,13 @@ void validate_resize_policy(
 
 /* ---- the write ---- */
 
-static const struct json *named(const struct json *list, struct slice name)
-{
-	JSON_FOREACH (it, list)
-		if (slice_eq(json_get_str(it, "name"), name))
-			return it;
-	return NULL;
-}
-
 /* The order and the number of containers are the client's still: they are looked at later. */
 static bool take_resources(struct arena *a, struct json *spec, const struct json *sent)
 {
 	static const char *const fields[] = {"resources", "resizePolicy"};
 	bool is_changed = false;
 	JSON_FOREACH (c, json_get(spec, "containers")) {
-		const struct json *from = named(json_get(sent, "containers"), json_get_str(c, "name"));
+		const struct json *from = pod_named(json_get(sent, "containers"), json_get_str(c, "name"));
 		for (size_t i = 0; from && i < COUNT_OF(fields); i++) {
 			const struct json *now = json_get(from, fields[i]), *before = json_get(c, fields[i]);
 			if ((now && before && json_equal(now, before)) || (!now && !before))

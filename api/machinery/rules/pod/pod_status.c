@@ -21,14 +21,6 @@ static void check_conditions(struct field_errors *e, const struct json *conditio
 
 /* ---- containers that are over ---- */
 
-static const struct json *named(const struct json *list, struct slice name)
-{
-	JSON_FOREACH (it, list)
-		if (slice_eq(json_get_str(it, "name"), name))
-			return it;
-	return NULL;
-}
-
 static const struct json *end_of(const struct json *status)
 {
 	const struct json *end = json_path(status, "state", "terminated", NULL);
@@ -48,7 +40,7 @@ static bool was_changed(const struct json *container, const struct json *status)
 static bool may_start_again(const struct json *spec, const struct json *status, struct slice policy, bool is_init)
 {
 	const struct json *containers = json_get(spec, is_init ? "initContainers" : "containers"),
-	                  *container = named(containers, json_get_str(status, "name"));
+	                  *container = pod_named(containers, json_get_str(status, "name"));
 	return slice_is(policy, "Always") ||
 	       (slice_is(policy, "OnFailure") && json_get_int(end_of(status), "exitCode", 0) != 0) ||
 	       (is_init && slice_is(json_get_str(container, "restartPolicy"), "Always")) ||
@@ -63,7 +55,7 @@ static void check_ends(struct field_errors *e, const struct json *object, const 
 	        strcmp(list, "ephemeralContainerStatuses") == 0 ? SLICE("Never") : json_get_str(spec, "restartPolicy");
 	int i = 0;
 	JSON_FOREACH (it, json_path(old, "status", list, NULL)) {
-		const struct json *next = end_of(it) ? named(now, json_get_str(it, "name")) : NULL;
+		const struct json *next = end_of(it) ? pod_named(now, json_get_str(it, "name")) : NULL;
 		if (next && !end_of(next) && !may_start_again(spec, it, policy, is_init))
 			bad_forbidden(e, at(e, "status.%s[%d].state", list, i),
 			        "may not be transitioned to non-terminated state");

@@ -3,6 +3,7 @@
  * directives" (KEP-3838). */
 #include "api/machinery/rules/pod/pod_parts_int.h"
 
+#include "api/machinery/rules/checks_value.h"
 #include "base/check.h"
 
 static void take_images(struct arena *a, struct json *spec, const struct json *from, const char *list)
@@ -68,16 +69,6 @@ static bool grace_is_mended(const struct json *now, const struct json *before)
 
 /* ---- while it is gated ---- */
 
-static const char *map_text(struct field_errors *e, const struct json *map)
-{
-	struct strbuf b = STRBUF_INIT;
-	JSON_FOREACH (it, map)
-		strbuf_addf(&b, "%s\"%.*s\":\"%.*s\"", b.len ? ", " : "", SLICE_FMT(it->key), SLICE_FMT(json_str(it)));
-	const char *text = at(e, "map[string]string{%s}", strbuf_cstr(&b));
-	strbuf_release(&b);
-	return text;
-}
-
 static void check_selector_grows(struct field_errors *e, const struct json *now, const struct json *before)
 {
 	JSON_FOREACH (it, before) {
@@ -87,7 +78,7 @@ static void check_selector_grows(struct field_errors *e, const struct json *now,
 		field_error_add(e, "FieldValueInvalid", "spec.nodeSelector",
 		        "Invalid value: %s: only additions to spec.nodeSelector are allowed (no mutations or "
 		        "deletions)",
-		        map_text(e, now));
+		        go_map_text(e->arena, now));
 		return;
 	}
 }

@@ -6,6 +6,14 @@
 
 /* ---- containers ---- */
 
+const struct json *pod_named(const struct json *list, struct slice name)
+{
+	JSON_FOREACH (it, list)
+		if (slice_eq(json_get_str(it, "name"), name))
+			return it;
+	return NULL;
+}
+
 static void check_ports(struct field_errors *e, const char *base, const struct json *container)
 {
 	struct name_set names = {MAP_INIT};
