@@ -24,6 +24,7 @@
 #include "base/rt/closing.h"
 #include "base/rt/sm.h"
 #include "net/nft_run.h"
+#include "net/nft_script.h"
 #include "net/nft_watch.h"
 
 #include <stdlib.h>
@@ -281,11 +282,13 @@ static void ran(struct nft_run *r, const struct err *err);
 /* Runs base, what was accepted, and a group. */
 static void run(struct nft_table *t, struct group g, bool is_check)
 {
-	struct strbuf script = STRBUF_INIT;
+	struct strbuf commands = STRBUF_INIT, script = STRBUF_INIT;
 	CHECK(!t->running);
-	strbuf_add_slice(&script, strbuf_slice(&t->base));
-	strbuf_add_slice(&script, strbuf_slice(&t->accepted));
-	add_texts(t, &script, g);
+	strbuf_add_slice(&commands, strbuf_slice(&t->base));
+	strbuf_add_slice(&commands, strbuf_slice(&t->accepted));
+	add_texts(t, &commands, g);
+	nft_script_group(&script, strbuf_slice(&commands));
+	strbuf_release(&commands);
 	t->running = true;
 	t->run = (struct nft_run){.loop = t->o.loop, .script = script, .is_check = is_check, .done = ran};
 	nft_run_start(&t->run, t->o.nft_path);

@@ -421,6 +421,23 @@ static void put_memories(struct proxy *p, struct service *s, struct arena *a, co
 	strbuf_release(&remove);
 }
 
+/* A chooser is older than all ports too. It stays: others have as many endpoints, and one too many does no harm. */
+static void put_chooser(struct proxy *p, const struct proxy_port *port)
+{
+	struct strbuf add = STRBUF_INIT, remove = STRBUF_INIT;
+	char key[32];
+	size_t n = proxy_rules_spread(port);
+	if (!n)
+		return;
+	snprintf(key, sizeof key, "%s-of-%zu", port->protocol, n);
+	proxy_chooser_add(&add, port);
+	proxy_chooser_delete(&remove, port);
+	nft_table_put(
+	        table_of(p, port->family)->table, slice_of(key), SLICE(""), strbuf_slice(&add), strbuf_slice(&remove));
+	strbuf_release(&add);
+	strbuf_release(&remove);
+}
+
 static size_t parts_of(const struct proxy_port *ports, size_t n)
 {
 	size_t count = n + 1;
@@ -441,6 +458,7 @@ static void put_parts(struct proxy *p, struct service *s, struct arena *a, const
 		char *key = xprintf("%.*s %s", SLICE_FMT(s->key), ports[i].chain);
 		parts[count++] = (struct part){ports[i].family, key};
 		put_memories(p, s, a, &ports[i], key, parts, &count);
+		put_chooser(p, &ports[i]);
 		strbuf_reset(&add);
 		strbuf_reset(&remove);
 		proxy_rules_add(&add, &ports[i], t->cluster_cidr);

@@ -1,7 +1,8 @@
 /* The nftables program of the service proxy. See proxy_int.h.
  *
  *     table ip k3x-proxy, and ip6 k3x-proxy, which is the same for IPv6
- *       map services    address . protocol . port  ->  goto svc-X     cluster IPs
+ *       map services    address . protocol . port  ->  goto tcp-of-N  cluster IPs; svc-X if clients are remembered
+ *       map tcp-endpoints  address . port . 0 to N-1  ->  ip . port    and so for udp and sctp
  *       map externals   address . protocol . port  ->  goto ext-X     external and load balancer IPs
  *       map node-ports  protocol . port            ->  goto ext-X
  *       set refused     address . protocol . port                     services without endpoints (filter hooks deny)
@@ -10,15 +11,16 @@
  *       set hairpin     address . address                             an endpoint talking to itself
  *       chain dispatch  what is not from a pod is marked for masquerading where it is sent to a cluster IP: the answer
  *                       must come back this way, also where an endpoint's node checks that it would; then the maps
- *       chain svc-X     dnat to numgen random mod N map { 0 : ip . port, ... }
- *       chain ext-X     mark for masquerading, then the same; policy Local: no mark, endpoints of this node or nothing,
- *                       but what comes from pods and the node itself goes to all-X
- *       chain all-X     to the endpoints of the whole cluster, for them
- *       chain lb-X      who may come to a load balancer's address goes to ext-X, the others nowhere
- *       chain deny      a reset for TCP: ICMP is limited in number, and forgotten by who is still connecting
+ *       chain tcp-of-N  dnat to what the map has for address, port and a random number below N; and so for udp and sctp
+ *       chain ext-X     mark for masquerading, then dnat to one of a map of its own; policy Local: no mark, endpoints
+ * of this node or nothing, but what comes from pods and the node itself goes to all-X chain all-X     to the endpoints
+ * of the whole cluster, for them chain lb-X      who may come to a load balancer's address goes to ext-X, the others
+ * nowhere chain deny      a reset for TCP: ICMP is limited in number, and forgotten by who is still connecting
  *
- * A packet costs one map lookup whatever the number of services. A service port is added and removed by itself: its
- * chains are its own, its map elements are named by its addresses. With client affinity each endpoint has a set of the
+ * A packet costs two map lookups whatever the number of services. A service port is added and removed by itself: its
+ * chains are its own, its map elements are named by its addresses. Most ports are elements alone, for the kernel walks
+ * all chains of a table at each transaction: ten thousand with a chain each took it twelve seconds, without one second.
+ * With client affinity each endpoint has a set of the
  * clients that came, with a timeout, and a chain that adds to it (set was-Y, chain to-Y): these stay while the port's
  * chains are made anew, so that clients are not forgotten when another endpoint comes or goes. */
 #include "net/proxy/proxy_rules_int.h"
@@ -36,6 +38,8 @@ const struct proxy_family proxy_families[IP_FAMILIES] = {
         [IP_V6] = {IP_V6, "ip6 k3x-proxy", "ip6", "ipv6_addr"},
 };
 
+static const char *const protocols[] = {"tcp", "udp", "sctp"};
+
 static void write_sets(struct strbuf *out, const struct proxy_family *f)
 {
 	strbuf_addf(out,
@@ -47,6 +51,13 @@ static void write_sets(struct strbuf *out, const struct proxy_family *f)
 	        "	set cluster-ips { type %s; }\n"
 	        "	set hairpin { type %s . %s; }\n",
 	        f->type, f->type, f->type, f->type, f->type, f->type);
+	/* A map for each protocol: nft takes the type of a random number only from an expression, and keeps the
+	 * protocol of such a map's ports apart. */
+	for (size_t i = 0; i < COUNT_OF(protocols); i++)
+		strbuf_addf(out,
+		        "	map %s-endpoints { typeof %s daddr . %s dport . numgen random mod 65536 : %s daddr . "
+		        "%s dport; }\n",
+		        protocols[i], f->ip, protocols[i], f->ip, protocols[i]);
 }
 
 /* What is sent to a port of this node. The kernel lets nothing from ::1 leave the loopback link, and from 127.0.0.1
@@ -210,6 +221,52 @@ void proxy_memory_delete(struct strbuf *out, const struct proxy_memory *m)
 	        m->name, table, m->name);
 }
 
+/* ---- one of many ---- */
+
+/* One that has a single endpoint has nothing to remember. */
+static bool remembers(const struct proxy_port *p, size_t n)
+{
+	return p->affinity_s && n > 1;
+}
+
+size_t proxy_rules_spread(const struct proxy_port *p)
+{
+	return remembers(p, p->n_internal) ? 0 : p->n_internal;
+}
+
+void proxy_chooser_add(struct strbuf *out, const struct proxy_port *p)
+{
+	size_t n = proxy_rules_spread(p);
+	const char *table = p->family->table, *ip = p->family->ip, *protocol = p->protocol;
+	CHECK(n > 0);
+	strbuf_addf(out,
+	        "add chain %s %s-of-%zu\n"
+	        "add rule %s %s-of-%zu dnat %s to %s daddr . %s dport . numgen random mod %zu map @%s-endpoints\n",
+	        table, protocol, n, table, protocol, n, ip, ip, protocol, n, protocol);
+}
+
+void proxy_chooser_delete(struct strbuf *out, const struct proxy_port *p)
+{
+	size_t n = proxy_rules_spread(p);
+	const char *table = p->family->table;
+	strbuf_addf(out, "flush chain %s %s-of-%zu\ndelete chain %s %s-of-%zu\n", table, p->protocol, n, table,
+	        p->protocol, n);
+}
+
+/* What the chooser finds for one address. */
+static void write_spread(struct strbuf *out, const char *verb, const struct proxy_port *p, const char *address)
+{
+	size_t n = proxy_rules_spread(p);
+	if (n)
+		strbuf_addf(out, "%s element %s %s-endpoints { ", verb, p->family->table, p->protocol);
+	for (size_t i = 0; i < n; i++) {
+		strbuf_addf(out, "%s%s . %d . %zu", i ? ", " : "", address, p->port, i);
+		if (verb[0] == 'a')
+			strbuf_addf(out, " : %s . %d", p->internal[i].ip, p->internal[i].port);
+	}
+	strbuf_adds(out, n ? " }\n" : "");
+}
+
 /* ---- one port ---- */
 
 static void write_dnat(
@@ -249,7 +306,7 @@ static void write_affinity(
 static void write_chain(
         struct strbuf *out, const char *prefix, const struct proxy_port *p, const struct proxy_endpoint *list, size_t n)
 {
-	if (p->affinity_s && n > 1)
+	if (remembers(p, n))
 		write_affinity(out, prefix, p, list, n);
 	else
 		write_dnat(out, prefix, p, list, n);
@@ -316,11 +373,17 @@ static void write_guard(struct strbuf *out, const struct proxy_port *p)
 }
 
 /* Where what comes to its i-th address goes. */
-static const char *chain_of(const struct proxy_port *p, size_t i)
+static void write_goto(struct strbuf *out, const struct proxy_port *p, size_t i)
 {
-	if (i < p->n_cluster_addresses)
-		return "svc";
-	return i >= p->n_open_addresses && is_guarded(p) ? "lb" : "ext";
+	size_t spread = proxy_rules_spread(p);
+	if (i < p->n_cluster_addresses && spread)
+		strbuf_addf(out, " : goto %s-of-%zu", p->protocol, spread);
+	else
+		strbuf_addf(out, " : goto %s-%s",
+		        i < p->n_cluster_addresses                  ? "svc"
+		        : i >= p->n_open_addresses && is_guarded(p) ? "lb"
+		                                                    : "ext",
+		        p->chain);
 }
 
 static void write_node_port(struct strbuf *out, const char *verb, const struct proxy_port *p)
@@ -348,8 +411,10 @@ static void write_elements(struct strbuf *out, const char *verb, const struct pr
 		                 : "externals",
 		        p->addresses[i], p->protocol, p->port);
 		if (served && adding)
-			strbuf_addf(out, " : goto %s-%s", chain_of(p, i), p->chain);
+			write_goto(out, p, i);
 		strbuf_adds(out, " }\n");
+		if (inside)
+			write_spread(out, verb, p, p->addresses[i]);
 	}
 	if (p->node_port)
 		write_node_port(out, verb, p);
@@ -367,7 +432,7 @@ static void add_hairpins(struct strbuf *out, const struct proxy_family *f, const
 void proxy_rules_add(struct strbuf *out, const struct proxy_port *p, const char *cluster_cidr)
 {
 	CHECK(p->n_cluster_addresses <= p->n_addresses);
-	if (p->n_internal) {
+	if (remembers(p, p->n_internal)) {
 		add_chain(out, "svc", p);
 		write_chain(out, "svc", p, p->internal, p->n_internal);
 	}
@@ -396,7 +461,7 @@ void proxy_rules_delete(struct strbuf *out, const struct proxy_port *p)
 	write_elements(out, "delete", p);
 	if (is_guarded(p))
 		delete_chain(out, "lb", p);
-	if (p->n_internal)
+	if (remembers(p, p->n_internal))
 		delete_chain(out, "svc", p);
 	if (has_external(p) && serves_outside(p)) {
 		delete_chain(out, "ext", p);

@@ -66,13 +66,21 @@ size_t proxy_memories(struct arena *a, const struct proxy_port *p, struct proxy_
 void proxy_memory_add(struct strbuf *out, const struct proxy_memory *m);
 void proxy_memory_delete(struct strbuf *out, const struct proxy_memory *m);
 
+/* How many endpoints the table's map has for each cluster address of the port, of which the chooser of that number
+ * takes one; 0: it has none, or remembers its clients. */
+size_t proxy_rules_spread(const struct proxy_port *p);
+/* The chooser that such a port needs: a chain that all ports of its protocol with as many endpoints share. It is there
+ * before who leads to it. */
+void proxy_chooser_add(struct strbuf *out, const struct proxy_port *p);
+void proxy_chooser_delete(struct strbuf *out, const struct proxy_port *p);
+
 /* The frame of a family's table: base chains, maps, sets. Begins with the removal of what was there. node_ports: "A,
  * B", the ranges in which addresses of the node have node ports; "": all, 127.0.0.0/8 among them if on_localhost. */
 void proxy_rules_frame(struct strbuf *out, const struct proxy_family *f, const char *cluster_cidr,
         const char *node_ports, bool on_localhost);
 
-/* The commands that add a port, and those that take it away again; the two must get the same port. Its memories are
- * there first. */
+/* The commands that add a port, and those that take it away again; the two must get the same port. Its memories
+ * and its chooser are there first. */
 void proxy_rules_add(struct strbuf *out, const struct proxy_port *p, const char *cluster_cidr);
 void proxy_rules_delete(struct strbuf *out, const struct proxy_port *p);
 

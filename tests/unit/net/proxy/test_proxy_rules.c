@@ -58,6 +58,14 @@ static void check_loads(const struct strbuf *script, char *rules, size_t size)
 	assert_int_equal(rc, 0);
 }
 
+/* A port as the table gets it: its chooser is there first. */
+static void add_port(struct strbuf *s, const struct proxy_port *p, const char *cluster_cidr)
+{
+	if (proxy_rules_spread(p))
+		proxy_chooser_add(s, p);
+	proxy_rules_add(s, p, cluster_cidr);
+}
+
 static void the_kernel_takes_what_is_added(void **state)
 {
 	char rules[16384];
@@ -66,10 +74,10 @@ static void the_kernel_takes_what_is_added(void **state)
 		struct proxy_port p = port(n);
 		strbuf_reset(&s);
 		proxy_rules_frame(&s, &proxy_families[IP_V4], "10.42.0.0/16", "", false);
-		proxy_rules_add(&s, &p, "10.42.0.0/16");
+		add_port(&s, &p, "10.42.0.0/16");
 		check_loads(&s, rules, sizeof rules);
 		if (n == 2) {
-			assert_non_null(strstr(rules, "10.43.0.9 . tcp . 80 : goto svc-00000000000000aa"));
+			assert_non_null(strstr(rules, "10.43.0.9 . tcp . 80 : goto tcp-of-2"));
 			assert_non_null(strstr(rules, "tcp . 30080 : goto ext-00000000000000aa"));
 			/* Who is no pod gets an address of this node, so that the answer comes back here. */
 			const char *mark =
@@ -109,14 +117,17 @@ static void both_families_stand_side_by_side(void **state)
 	struct proxy_port v4 = port(2), v6 = port_v6(2), one = port_v6(1);
 	proxy_rules_frame(&s, &proxy_families[IP_V4], "10.42.0.0/16", "", false);
 	proxy_rules_frame(&s, &proxy_families[IP_V6], "fd00:42::/56", "", false);
-	proxy_rules_add(&s, &v4, "10.42.0.0/16");
-	proxy_rules_add(&s, &v6, "fd00:42::/56");
+	add_port(&s, &v4, "10.42.0.0/16");
+	add_port(&s, &v6, "fd00:42::/56");
 	check_loads(&s, rules, sizeof rules);
-	assert_non_null(strstr(rules, "10.43.0.9 . tcp . 80 : goto svc-00000000000000aa"));
-	assert_non_null(strstr(rules, "fd00:43::9 . tcp . 80 : goto svc-00000000000000aa"));
-	assert_non_null(strstr(rules, "dnat ip6 to numgen random mod 2 map { 0 : fd00:42::5 . 8080"));
+	assert_non_null(strstr(rules, "10.43.0.9 . tcp . 80 : goto tcp-of-2"));
+	assert_non_null(strstr(rules, "fd00:43::9 . tcp . 80 : goto tcp-of-2"));
+	assert_non_null(strstr(rules, "dnat ip6 to ip6 daddr . tcp dport . numgen random mod 2 map "
+	                              "@tcp-endpoints"));
+	assert_non_null(strstr(rules, "fd00:43::9 . 80 . 0 : fd00:42::5 . 8080"));
+	assert_non_null(strstr(rules, "10.43.0.9 . 80 . 0 : 10.42.0.5 . 8080"));
 	proxy_rules_delete(&s, &v6);
-	proxy_rules_add(&s, &one, "fd00:42::/56");
+	add_port(&s, &one, "fd00:42::/56");
 	check_loads(&s, rules, sizeof rules);
 	assert_non_null(strstr(rules, "dnat to [fd00:42::5]:8080"));
 	strbuf_release(&s);
@@ -157,7 +168,7 @@ static void add_with_memories(struct strbuf *s, const struct proxy_port *p)
 	size_t n = proxy_memories(&arena, p, &m);
 	for (size_t i = 0; i < n; i++)
 		proxy_memory_add(s, &m[i]);
-	proxy_rules_add(s, p, "10.42.0.0/16");
+	add_port(s, p, "10.42.0.0/16");
 }
 
 static void delete_with_memories(struct strbuf *s, const struct proxy_port *p)
@@ -207,7 +218,7 @@ static void what_was_added_of_ipv6_can_be_taken_away(void **state)
 		size_t memories = proxy_memories(&arena, &p, &m);
 		for (size_t i = 0; i < memories; i++)
 			proxy_memory_add(&s, &m[i]);
-		proxy_rules_add(&s, &p, "fd00:42::/56");
+		add_port(&s, &p, "fd00:42::/56");
 		check_loads(&s, rules, sizeof rules);
 		assert_non_null(strstr(rules, "fd00:43::9 . tcp . 80"));
 		delete_with_memories(&s, &p);
@@ -229,10 +240,10 @@ static void a_balancers_address_is_guarded(void **state)
 	p.sources = sources;
 	p.n_sources = 2;
 	proxy_rules_frame(&s, &proxy_families[IP_V4], "10.42.0.0/16", "", false);
-	proxy_rules_add(&s, &p, "10.42.0.0/16");
+	add_port(&s, &p, "10.42.0.0/16");
 	check_loads(&s, rules, sizeof rules);
 	assert_non_null(strstr(rules, "192.0.2.50 . tcp . 80 : goto lb-00000000000000aa"));
-	assert_non_null(strstr(rules, "10.43.0.9 . tcp . 80 : goto svc-00000000000000aa"));
+	assert_non_null(strstr(rules, "10.43.0.9 . tcp . 80 : goto tcp-of-2"));
 	assert_non_null(strstr(rules, "ip saddr 10.0.0.0/8 goto ext-00000000000000aa"));
 	proxy_rules_delete(&s, &p);
 	check_loads(&s, rules, sizeof rules);
@@ -246,7 +257,7 @@ static void loading_the_frame_again_replaces_the_table(void **state)
 	struct strbuf s = STRBUF_INIT;
 	struct proxy_port p = port(2);
 	proxy_rules_frame(&s, &proxy_families[IP_V4], "10.42.0.0/16", "", false);
-	proxy_rules_add(&s, &p, "10.42.0.0/16");
+	add_port(&s, &p, "10.42.0.0/16");
 	proxy_rules_frame(&s, &proxy_families[IP_V4], "10.42.0.0/16", "", false);
 	check_loads(&s, rules, sizeof rules);
 	assert_null(strstr(rules, "goto svc-"));
@@ -268,7 +279,7 @@ static void clients_with_affinity_are_remembered_apart(void **state)
 	add_with_memories(&s, &p);
 	strbuf_addf(&s, "add element ip k3x-proxy was-%s { 10.42.7.7 }\n", name);
 	proxy_rules_delete(&s, &p);
-	proxy_rules_add(&s, &fewer, "10.42.0.0/16");
+	add_port(&s, &fewer, "10.42.0.0/16");
 	check_loads(&s, rules, sizeof rules);
 	assert_non_null(strstr(rules, "10.42.7.7"));
 	fewer.affinity_s = 61;
