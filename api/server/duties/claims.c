@@ -114,6 +114,7 @@ static void want(void *arg, struct slice key)
 	if (map_get(&k->wanted, key)) /* two services have it: whoever was first keeps it */
 		return;
 	struct fix *f = ARENA_NEW(&k->arena, struct fix);
+	key = (struct slice){arena_memdup(&k->arena, key.ptr, key.len), key.len};
 	struct strbuf at = STRBUF_INIT;
 	struct slice uid = object_span(s->object, s->object->uid);
 	resource_storage_key(&at, s->resource, object_namespace(s->object), object_name(s->object));
@@ -130,11 +131,14 @@ static void want_all(struct claims *k)
 	struct api_server *server = k->run->server;
 	const struct resource *r = resource_find(SLICE(""), SLICE("v1"), SLICE("services"));
 	struct cache_resource *cr = cache_resource(server->cache, r);
+	struct arena a = ARENA_INIT; /* of one service: there may be ten thousand */
 	for (struct omap_node *n = cr->objects.head[0]; n; n = omap_next(n)) {
 		struct service s = {k, n->value, r->storage};
-		struct json *tree = json_parse(&k->arena, object_text(s.object), NULL, NULL);
-		service_each_claim(server->services, &k->arena, json_get(tree, "spec"), want, &s);
+		struct json *tree = json_parse(&a, object_text(s.object), NULL, NULL);
+		service_each_claim(server->services, &a, json_get(tree, "spec"), want, &s);
+		arena_reset(&a);
 	}
+	arena_release(&a);
 }
 
 static void take_key(struct claims *k, const struct store_kv *kv)

@@ -203,6 +203,24 @@ static void catch_up(struct service_allocator *a, struct cache *cache)
 
 /* ---- claims ---- */
 
+struct port_set {
+	uint64_t bits[PORTS / 64];
+};
+
+static bool port_set_has(const struct port_set *s, int64_t port)
+{
+	return port > 0 && port < PORTS && (s->bits[port / 64] >> (port % 64) & 1);
+}
+
+/* False: it was there, or is no port. */
+static bool port_set_add(struct port_set *s, int64_t port)
+{
+	if (port <= 0 || port >= PORTS || port_set_has(s, port))
+		return false;
+	s->bits[port / 64] |= UINT64_C(1) << (port % 64);
+	return true;
+}
+
 struct claiming {
 	const struct service_allocator *allocator;
 	struct arena *arena;
@@ -232,12 +250,11 @@ void service_each_claim(const struct service_allocator *a, struct arena *arena, 
 {
 	struct claiming c = {a, arena, fn, arg};
 	each_address(spec, key_of_address, &c);
-	bool *seen = ARENA_ARRAY(arena, bool, PORTS); /* one port may serve two protocols */
+	struct port_set seen = {0}; /* one port may serve two protocols */
 	JSON_FOREACH (p, json_get(spec, "ports")) {
 		int64_t port = json_get_int(p, "nodePort", 0);
-		if (port <= 0 || port >= PORTS || seen[port])
+		if (!port_set_add(&seen, port))
 			continue;
-		seen[port] = true;
 		key_of_port(a, arena, port, fn, arg);
 	}
 	key_of_port(a, arena, json_get_int(spec, "healthCheckNodePort", 0), fn, arg);
@@ -421,10 +438,10 @@ static int fill_addresses(struct admission *adm, struct service_allocator *a, st
 /* The ports of one service while they are chosen, so that as many as a body can hold are looked at once each. */
 struct port_choice {
 	struct map had; /* "port/protocol" -> the old port */
-	/* by node port */
-	bool *before; /* an old port has it */
-	bool *asked;  /* a new one asks for it, or has it */
-	bool *given;  /* a new one has it */
+	/* node ports */
+	struct port_set before; /* an old port has it */
+	struct port_set asked;  /* a new one asks for it, or has it */
+	struct port_set given;  /* a new one has it */
 };
 
 static struct slice port_key(struct arena *arena, const struct json *port)
@@ -433,23 +450,18 @@ static struct slice port_key(struct arena *arena, const struct json *port)
 	        SLICE_FMT(json_get_str(port, "protocol"))));
 }
 
-static bool *node_ports_of(struct arena *arena, const struct json *spec)
+static void add_node_ports(struct port_set *s, const struct json *spec)
 {
-	bool *out = ARENA_ARRAY(arena, bool, PORTS);
-	JSON_FOREACH (p, json_get(spec, "ports")) {
-		int64_t port = json_get_int(p, "nodePort", 0);
-		if (port > 0 && port < PORTS)
-			out[port] = true;
-	}
-	return out;
+	JSON_FOREACH (p, json_get(spec, "ports"))
+		port_set_add(s, json_get_int(p, "nodePort", 0));
 }
 
 static void choice_init(
         struct port_choice *c, struct arena *arena, const struct json *spec, const struct json *old_spec)
 {
-	*c = (struct port_choice){.before = node_ports_of(arena, old_spec),
-	        .asked = node_ports_of(arena, spec),
-	        .given = ARENA_ARRAY(arena, bool, PORTS)};
+	*c = (struct port_choice){0};
+	add_node_ports(&c->before, old_spec);
+	add_node_ports(&c->asked, spec);
 	JSON_FOREACH (p, json_get(old_spec, "ports"))
 		map_put(&c->had, port_key(arena, p), p);
 }
@@ -466,7 +478,7 @@ static int64_t pick_port(const struct service_allocator *a, const struct port_ch
 	uint32_t n = (uint32_t)(a->port_max - a->port_min + 1), start = random_below(n);
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t at = (start + i) % n;
-		if (!a->ports[at] && !c->asked[a->port_min + (int)at])
+		if (!a->ports[at] && !port_set_has(&c->asked, a->port_min + (int64_t)at))
 			return a->port_min + (int64_t)at;
 	}
 	return -1;
@@ -493,13 +505,14 @@ static int choose_port(struct admission *adm, struct service_allocator *a, struc
 	int64_t wanted = json_get_int(port, "nodePort", 0);
 	if (!wanted)
 		wanted = json_get_int(map_get(&c->had, port_key(adm->arena, port)), "nodePort", 0);
-	bool is_ours = wanted > 0 && wanted < PORTS && (c->before[wanted] || c->given[wanted]);
+	bool is_ours = port_set_has(&c->before, wanted) || port_set_has(&c->given, wanted);
 	const char *field = arena_printf(adm->arena, "spec.ports[%zu].nodePort", index);
 	if (wanted && !is_ours && check_port(adm, a, field, wanted, err) != 0)
 		return err->code;
 	if (!wanted && (wanted = pick_port(a, c)) < 0)
 		return err_set(err, ERR_INTERNAL, "failed to allocate a nodePort: range is full");
-	c->asked[wanted] = c->given[wanted] = true;
+	port_set_add(&c->asked, wanted);
+	port_set_add(&c->given, wanted);
 	json_set_int(adm->arena, port, "nodePort", wanted);
 	return 0;
 }
@@ -519,7 +532,7 @@ static int choose_health_port(struct admission *adm, struct service_allocator *a
 		        "cannot change healthCheckNodePort on loadBalancer service with externalTraffic=Local during "
 		        "update",
 		        err);
-	if (wanted > 0 && wanted < PORTS && c->given[wanted])
+	if (port_set_has(&c->given, wanted))
 		return refuse(adm, field, value, "provided port is already allocated", err);
 	if (!had && wanted && check_port(adm, a, field, wanted, err) != 0)
 		return err->code;
@@ -545,9 +558,7 @@ static int choose_ports(struct admission *adm, struct service_allocator *a, stru
 	size_t index = 0;
 	int rc = 0;
 	choice_init(&c, adm->arena, spec, old_spec);
-	int64_t health = json_get_int(spec, "healthCheckNodePort", 0);
-	if (health > 0 && health < PORTS)
-		c.asked[health] = true;
+	port_set_add(&c.asked, json_get_int(spec, "healthCheckNodePort", 0));
 	JSON_FOREACH (p, json_get(spec, "ports")) {
 		if (!wanted && is_plain)
 			json_del(p, "nodePort");
