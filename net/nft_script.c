@@ -10,19 +10,12 @@
 
 #include <stdlib.h>
 
-/* The elements that one verb has for a set. */
-struct list_of {
-	struct slice head; /* "add element ip k3x-proxy services { ", in the script */
-	struct strbuf elements;
+struct nft_elements {
+	struct slice head; /* in the commands */
+	struct strbuf list;
 };
 
-struct lists {
-	struct list_of *items;
-	size_t count, cap;
-	size_t last; /* neighbours are often of one set */
-};
-
-static struct list_of *list_for(struct lists *l, struct slice head)
+static struct nft_elements *elements_of(struct nft_lists *l, struct slice head)
 {
 	if (l->last < l->count && slice_eq(l->items[l->last].head, head))
 		return &l->items[l->last];
@@ -33,12 +26,12 @@ static struct list_of *list_for(struct lists *l, struct slice head)
 		l->cap = l->cap ? 2 * l->cap : 16;
 		l->items = xrealloc(l->items, l->cap * sizeof *l->items);
 	}
-	l->items[l->count] = (struct list_of){head, STRBUF_INIT};
+	l->items[l->count] = (struct nft_elements){head, STRBUF_INIT};
 	return &l->items[l->count++];
 }
 
 /* False: it is no command on elements. */
-static bool take_elements(struct lists *l, struct slice line)
+static bool take_elements(struct nft_lists *l, struct slice line)
 {
 	static const char end[] = " }";
 	const char *open = line.len ? memchr(line.ptr, '{', line.len) : NULL;
@@ -47,39 +40,44 @@ static bool take_elements(struct lists *l, struct slice line)
 	size_t head = (size_t)(open - line.ptr) + sizeof "{ " - 1;
 	if (head + sizeof end - 1 > line.len)
 		return false;
-	struct list_of *list = list_for(l, (struct slice){line.ptr, head});
-	strbuf_adds(&list->elements, list->elements.len ? ",\n" : "");
-	strbuf_add_slice(&list->elements, (struct slice){line.ptr + head, line.len - head - (sizeof end - 1)});
+	struct nft_elements *e = elements_of(l, (struct slice){line.ptr, head});
+	strbuf_adds(&e->list, e->list.len ? ",\n" : "");
+	strbuf_add_slice(&e->list, (struct slice){line.ptr + head, line.len - head - (sizeof end - 1)});
 	return true;
 }
 
-static void write_lists(struct strbuf *out, struct lists *l)
+static void write_lists(struct strbuf *out, struct nft_lists *l)
 {
 	for (size_t i = 0; i < l->count; i++) {
 		strbuf_add_slice(out, l->items[i].head);
-		strbuf_add_slice(out, strbuf_slice(&l->items[i].elements));
+		strbuf_add_slice(out, strbuf_slice(&l->items[i].list));
 		strbuf_adds(out, " }\n");
-		strbuf_release(&l->items[i].elements);
+		strbuf_release(&l->items[i].list);
 	}
 	free(l->items);
 }
 
-void nft_script_group(struct strbuf *out, struct slice script)
+void nft_script_add(struct nft_script *s, struct slice commands)
 {
-	struct lists added = {0}, deleted = {0};
-	struct strbuf others = STRBUF_INIT;
-	while (script.len) {
-		struct slice line = slice_cut(&script, '\n');
-		struct lists *l = slice_starts(line, "add element ")      ? &added
-		                  : slice_starts(line, "delete element ") ? &deleted
-		                                                          : NULL;
+	while (commands.len) {
+		struct slice line = slice_cut(&commands, '\n');
+		struct nft_lists *l = slice_starts(line, "add element ")      ? &s->added
+		                      : slice_starts(line, "delete element ") ? &s->deleted
+		                                                              : NULL;
 		if (l && take_elements(l, line))
 			continue;
-		strbuf_add_slice(&others, line);
-		strbuf_adds(&others, "\n");
+		strbuf_add_slice(&s->others, line);
+		strbuf_adds(&s->others, "\n");
 	}
-	write_lists(out, &deleted);
-	strbuf_add_slice(out, strbuf_slice(&others));
-	write_lists(out, &added);
-	strbuf_release(&others);
+}
+
+struct strbuf nft_script_text(struct nft_script *s)
+{
+	struct strbuf out = STRBUF_INIT;
+	write_lists(&out, &s->deleted);
+	strbuf_add_slice(&out, strbuf_slice(&s->others));
+	write_lists(&out, &s->added);
+	strbuf_release(&s->others);
+	*s = NFT_SCRIPT_INIT;
+	return out;
 }

@@ -21,6 +21,7 @@
 #include "base/mem/arena.h"
 #include "base/mem/list.h"
 #include "base/mem/map.h"
+#include "base/mem/rcbuf.h"
 #include "base/rt/closing.h"
 #include "base/rt/sm.h"
 #include "net/nft_run.h"
@@ -45,9 +46,9 @@ enum table_state { TABLE_NEW, TABLE_IDLE, TABLE_SETTLING, TABLE_WRITING, TABLE_C
 
 struct part {
 	struct slice key;
-	char *rank;
-	char *add, *remove; /* as it is wanted; NULL: not any more */
-	char *there;        /* what undoes what the kernel has of it; NULL: nothing */
+	struct rcbuf *rank;
+	struct rcbuf *add, *remove; /* as it is wanted; NULL: not any more */
+	struct rcbuf *there;        /* what undoes what the kernel has of it; NULL: nothing */
 	bool is_refused, is_told;
 	bool in_turn;
 	struct list_link dirty;
@@ -56,7 +57,7 @@ struct part {
 /* A part of a turn, as it was when the turn began: owners go on changing theirs. */
 struct entry {
 	struct part *part;
-	char *rank, *add, *remove; /* add NULL: it goes */
+	struct rcbuf *rank, *add, *remove; /* add NULL: it goes */
 	bool is_accepted;
 	struct err err; /* why not */
 };
@@ -135,10 +136,10 @@ static void poke(struct nft_table *t)
 
 static void part_free(struct part *p)
 {
-	free(p->rank);
-	free(p->add);
-	free(p->remove);
-	free(p->there);
+	rcbuf_unref(p->rank);
+	rcbuf_unref(p->add);
+	rcbuf_unref(p->remove);
+	rcbuf_unref(p->there);
 	free(p);
 }
 
@@ -149,9 +150,15 @@ static void mark_dirty(struct nft_table *t, struct part *p)
 	poke(t);
 }
 
-static char *copy(struct slice s)
+static struct slice text_of(const struct rcbuf *b)
 {
-	return xmemdup(s.ptr ? s.ptr : "", s.len);
+	return (struct slice){b->data, b->len};
+}
+
+static void replace(struct rcbuf **b, struct slice s)
+{
+	rcbuf_unref(*b);
+	*b = rcbuf_copy(s.ptr ? s.ptr : "", s.len);
 }
 
 static struct part *part_new(struct nft_table *t, struct slice key)
@@ -166,15 +173,12 @@ bool nft_table_put(struct nft_table *t, struct slice key, struct slice rank, str
 {
 	LOOP_CHECK_OWNER(t->o.loop);
 	struct part *p = map_get(&t->parts, key);
-	if (p && p->add && slice_is(add, p->add) && slice_is(rank, p->rank))
+	if (p && p->add && slice_eq(text_of(p->add), add) && slice_eq(text_of(p->rank), rank))
 		return false;
 	p = p ? p : part_new(t, key);
-	free(p->rank);
-	free(p->add);
-	free(p->remove);
-	p->rank = copy(rank);
-	p->add = copy(add);
-	p->remove = copy(remove);
+	replace(&p->rank, rank);
+	replace(&p->add, add);
+	replace(&p->remove, remove);
 	p->is_refused = p->is_told = false;
 	mark_dirty(t, p);
 	return true;
@@ -186,9 +190,8 @@ void nft_table_drop(struct nft_table *t, struct slice key)
 	struct part *p = map_get(&t->parts, key);
 	if (!p || !p->add)
 		return;
-	free(p->add);
-	free(p->remove);
-	p->add = p->remove = NULL;
+	rcbuf_unref(TAKE(p->add));
+	rcbuf_unref(TAKE(p->remove));
 	mark_dirty(t, p);
 }
 
@@ -206,7 +209,7 @@ static int adds_first_and_oldest(const void *a, const void *b)
 	const struct entry *x = a, *y = b;
 	if (!x->add != !y->add)
 		return x->add ? -1 : 1;
-	int d = x->add ? strcmp(x->rank, y->rank) : 0;
+	int d = x->add ? strcmp(x->rank->data, y->rank->data) : 0;
 	return d ? d : slice_cmp(x->part->key, y->part->key);
 }
 
@@ -217,9 +220,9 @@ static void take_entry(struct nft_table *t, struct part *p)
 	p->in_turn = true;
 	if (!p->add)
 		return;
-	e->rank = xstrdup(p->rank);
-	e->add = xstrdup(p->add);
-	e->remove = xstrdup(p->remove);
+	e->rank = rcbuf_ref(p->rank);
+	e->add = rcbuf_ref(p->add);
+	e->remove = rcbuf_ref(p->remove);
 	t->adds_count++;
 }
 
@@ -239,14 +242,18 @@ static void take_entries(struct nft_table *t)
 	qsort(t->entries, t->entries_count, sizeof *t->entries, adds_first_and_oldest);
 }
 
+static void entry_release(struct entry *e)
+{
+	rcbuf_unref(e->rank);
+	rcbuf_unref(e->add);
+	rcbuf_unref(e->remove);
+}
+
 static void drop_entries(struct nft_table *t)
 {
 	for (size_t i = 0; i < t->entries_count; i++) {
-		struct entry *e = &t->entries[i];
-		e->part->in_turn = false;
-		free(e->rank);
-		free(e->add);
-		free(e->remove);
+		t->entries[i].part->in_turn = false;
+		entry_release(&t->entries[i]);
 	}
 	free(t->entries);
 	free(t->groups);
@@ -257,13 +264,6 @@ static void drop_entries(struct nft_table *t)
 	strbuf_reset(&t->accepted);
 }
 
-static void add_texts(struct nft_table *t, struct strbuf *out, struct group g)
-{
-	CHECK(g.first + g.count <= t->adds_count);
-	for (size_t i = g.first; i < g.first + g.count; i++)
-		strbuf_adds(out, t->entries[i].add);
-}
-
 /* The removal of what changes or goes; or the frame. */
 static void write_base(struct nft_table *t)
 {
@@ -272,7 +272,7 @@ static void write_base(struct nft_table *t)
 	else
 		for (size_t i = 0; i < t->entries_count; i++)
 			if (t->entries[i].part->there)
-				strbuf_adds(&t->base, t->entries[i].part->there);
+				strbuf_add_slice(&t->base, text_of(t->entries[i].part->there));
 }
 
 /* ---- a turn: running nft ---- */
@@ -282,15 +282,15 @@ static void ran(struct nft_run *r, const struct err *err);
 /* Runs base, what was accepted, and a group. */
 static void run(struct nft_table *t, struct group g, bool is_check)
 {
-	struct strbuf commands = STRBUF_INIT, script = STRBUF_INIT;
-	CHECK(!t->running);
-	strbuf_add_slice(&commands, strbuf_slice(&t->base));
-	strbuf_add_slice(&commands, strbuf_slice(&t->accepted));
-	add_texts(t, &commands, g);
-	nft_script_group(&script, strbuf_slice(&commands));
-	strbuf_release(&commands);
+	struct nft_script script = NFT_SCRIPT_INIT;
+	CHECK(!t->running && g.first + g.count <= t->adds_count);
+	nft_script_add(&script, strbuf_slice(&t->base));
+	nft_script_add(&script, strbuf_slice(&t->accepted));
+	for (size_t i = g.first; i < g.first + g.count; i++)
+		nft_script_add(&script, text_of(t->entries[i].add));
 	t->running = true;
-	t->run = (struct nft_run){.loop = t->o.loop, .script = script, .is_check = is_check, .done = ran};
+	t->run = (struct nft_run){
+	        .loop = t->o.loop, .script = nft_script_text(&script), .is_check = is_check, .done = ran};
 	nft_run_start(&t->run, t->o.nft_path);
 	t->own[t->own_next++ % OWN_RUNS] = (uint32_t)uv_process_get_pid(&t->run.process);
 }
@@ -298,7 +298,7 @@ static void run(struct nft_table *t, struct group g, bool is_check)
 static void tell_refused(struct nft_table *t, struct entry *e)
 {
 	struct part *p = e->part;
-	if (p->is_told || !p->add || strcmp(p->add, e->add) != 0)
+	if (p->is_told || p->add != e->add)
 		return;
 	p->is_refused = p->is_told = true;
 	log_warn("nft", "a part of the table is left out", "table=\"%s\" part=%.*s error=\"%s\"", t->o.name,
@@ -311,7 +311,7 @@ static void tell_refused(struct nft_table *t, struct entry *e)
 static void keep(struct nft_table *t, struct entry *e)
 {
 	struct part *p = e->part;
-	free(p->there);
+	rcbuf_unref(p->there);
 	p->there = e->is_accepted ? TAKE(e->remove) : NULL;
 	if (e->is_accepted)
 		p->is_refused = false;
@@ -340,9 +340,7 @@ static void turn_is_written(struct nft_table *t)
 		keep(t, &entries[i]);
 		if (entries[i].part)
 			entries[i].part->in_turn = false;
-		free(entries[i].rank);
-		free(entries[i].add);
-		free(entries[i].remove);
+		entry_release(&entries[i]);
 	}
 	free(entries);
 	if (!list_empty(&t->dirty) || t->rebuild)
@@ -416,9 +414,10 @@ static void group_checked(struct nft_table *t, const struct err *err)
 {
 	struct group g = t->groups[--t->groups_count];
 	if (!err->code) {
-		add_texts(t, &t->accepted, g);
-		for (size_t i = g.first; i < g.first + g.count; i++)
+		for (size_t i = g.first; i < g.first + g.count; i++) {
+			strbuf_add_slice(&t->accepted, text_of(t->entries[i].add));
 			t->entries[i].is_accepted = true;
+		}
 	} else if (g.count == 1) {
 		t->entries[g.first].err = *err;
 	} else {

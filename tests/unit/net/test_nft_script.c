@@ -5,8 +5,9 @@
 
 static void groups_to(const char *script, const char *want)
 {
-	struct strbuf out = STRBUF_INIT;
-	nft_script_group(&out, slice_of(script));
+	struct nft_script s = NFT_SCRIPT_INIT;
+	nft_script_add(&s, slice_of(script));
+	struct strbuf out = nft_script_text(&s);
 	assert_string_equal(strbuf_cstr(&out), want);
 	strbuf_release(&out);
 }
