@@ -28,18 +28,13 @@
 #include "net/proxy/pages.h"
 #include "net/proxy/proxy_build_int.h"
 #include "net/proxy/proxy_event_int.h"
+#include "net/proxy/proxy_parts.h"
 #include "net/proxy/proxy_rules_int.h"
 #include "net/proxy/tracking.h"
 #include "net/proxy/udp_sweep.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-/* A part of a family's table, by its key. */
-struct part {
-	const struct proxy_family *family;
-	char *key;
-};
 
 struct service {
 	struct slice key;               /* "namespace/name"; lives behind the struct */
@@ -48,10 +43,9 @@ struct service {
 	struct list_link dirty;
 	struct claimant claimant;
 	char *rank, *uid;
-	char *places;       /* what it claims, as one text */
-	char *told;         /* the conflicts of the last event; "" */
-	struct part *parts; /* of the tables */
-	size_t parts_count;
+	char *places; /* what it claims, as one text */
+	char *told;   /* the conflicts of the last event; "" */
+	struct proxy_parts parts;
 	struct udp_view *udp;                /* where its UDP ports lead; NULL: it has none */
 	bool lacks_internal, lacks_external; /* by a policy Local, though there are endpoints elsewhere */
 };
@@ -370,9 +364,7 @@ static void service_free(struct proxy *p, struct service *s)
 {
 	claims_drop(&p->claims, &s->claimant);
 	list_del(&s->dirty);
-	for (size_t i = 0; i < s->parts_count; i++)
-		free(s->parts[i].key);
-	free(s->parts);
+	proxy_parts_free(&s->parts);
 	udp_view_free(s->udp);
 	free(s->rank);
 	free(s->uid);
@@ -381,97 +373,14 @@ static void service_free(struct proxy *p, struct service *s)
 	free(s);
 }
 
-static struct family_table *table_of(struct proxy *p, const struct proxy_family *f)
-{
-	CHECK(p->tables[f->family].table);
-	return &p->tables[f->family];
-}
-
-static void drop_parts(struct proxy *p, struct service *s, const struct part *kept, size_t n)
-{
-	for (size_t i = 0; i < s->parts_count; i++) {
-		const struct part *x = &s->parts[i];
-		bool is_kept = false;
-		for (size_t k = 0; k < n; k++)
-			is_kept = is_kept || (x->family == kept[k].family && strcmp(x->key, kept[k].key) == 0);
-		if (!is_kept)
-			nft_table_drop(table_of(p, x->family)->table, slice_of(x->key));
-		free(x->key);
-	}
-	free(s->parts);
-}
-
-/* A memory is older than all ports, so that it is there before who leads to it. */
-static void put_memories(struct proxy *p, struct service *s, struct arena *a, const struct proxy_port *port,
-        const char *key, struct part *parts, size_t *n)
-{
-	struct proxy_memory *memories;
-	struct strbuf add = STRBUF_INIT, remove = STRBUF_INIT;
-	size_t count = proxy_memories(a, port, &memories);
-	for (size_t i = 0; i < count; i++) {
-		strbuf_reset(&add);
-		strbuf_reset(&remove);
-		proxy_memory_add(&add, &memories[i]);
-		proxy_memory_delete(&remove, &memories[i]);
-		parts[*n] = (struct part){port->family, xprintf("%s %s", key, memories[i].name)};
-		nft_table_put(table_of(p, port->family)->table, slice_of(parts[(*n)++].key), SLICE(""),
-		        strbuf_slice(&add), strbuf_slice(&remove));
-	}
-	strbuf_release(&add);
-	strbuf_release(&remove);
-}
-
-/* A chooser is older than all ports too. It stays: others have as many endpoints, and one too many does no harm. */
-static void put_chooser(struct proxy *p, const struct proxy_port *port)
-{
-	struct strbuf add = STRBUF_INIT, remove = STRBUF_INIT;
-	char key[32];
-	size_t n = proxy_rules_spread(port);
-	if (!n)
-		return;
-	snprintf(key, sizeof key, "%s-of-%zu", port->protocol, n);
-	proxy_chooser_add(&add, port);
-	proxy_chooser_delete(&remove, port);
-	nft_table_put(
-	        table_of(p, port->family)->table, slice_of(key), SLICE(""), strbuf_slice(&add), strbuf_slice(&remove));
-	strbuf_release(&add);
-	strbuf_release(&remove);
-}
-
-static size_t parts_of(const struct proxy_port *ports, size_t n)
-{
-	size_t count = n + 1;
-	for (size_t i = 0; i < n; i++)
-		if (ports[i].affinity_s)
-			count += ports[i].n_internal + ports[i].n_external + ports[i].n_cluster;
-	return count;
-}
-
-static void put_parts(struct proxy *p, struct service *s, struct arena *a, const struct proxy_port *ports, size_t n)
+static void put_parts(struct proxy *p, struct service *s, const struct proxy_port *ports, size_t n)
 {
 	CHECK(p->started);
-	struct strbuf add = STRBUF_INIT, remove = STRBUF_INIT;
-	struct part *parts = xcalloc(parts_of(ports, n), sizeof *parts);
-	size_t count = 0;
-	for (size_t i = 0; i < n; i++) {
-		const struct family_table *t = table_of(p, ports[i].family);
-		char *key = xprintf("%.*s %s", SLICE_FMT(s->key), ports[i].chain);
-		parts[count++] = (struct part){ports[i].family, key};
-		put_memories(p, s, a, &ports[i], key, parts, &count);
-		put_chooser(p, &ports[i]);
-		strbuf_reset(&add);
-		strbuf_reset(&remove);
-		proxy_rules_add(&add, &ports[i], t->cluster_cidr);
-		proxy_rules_delete(&remove, &ports[i]);
-		if (nft_table_put(
-		            t->table, slice_of(key), slice_of(s->rank), strbuf_slice(&add), strbuf_slice(&remove)))
-			p->hairpins += ports[i].n_internal + (ports[i].external_local ? ports[i].n_cluster : 0);
-	}
-	drop_parts(p, s, parts, count);
-	s->parts = parts;
-	s->parts_count = count;
-	strbuf_release(&add);
-	strbuf_release(&remove);
+	struct proxy_place places[IP_FAMILIES] = {0};
+	for (int f = 0; f < IP_FAMILIES; f++)
+		places[f] = (struct proxy_place){p->tables[f].table, p->tables[f].cluster_cidr};
+	p->hairpins += proxy_parts_put(
+	        &s->parts, places, (struct proxy_owner){.key = s->key, .rank = slice_of(s->rank)}, ports, n);
 }
 
 /* ---- what is beside the table ---- */
@@ -577,7 +486,7 @@ static void update_service(struct proxy *p, struct service *s)
 	claim(p, s, &a, ports, n);
 	for (size_t i = 0; i < n; i++)
 		yield(p, s, &a, &ports[i], &lost);
-	put_parts(p, s, &a, ports, n);
+	put_parts(p, s, ports, n);
 	check_health(p, s, v.service, ports, n);
 	count_lacks(p, s, v.service, ports, n);
 	tell_lost(p, s, &lost);

@@ -20,6 +20,8 @@
  * A packet costs two map lookups whatever the number of services. A service port is added and removed by itself: its
  * chains are its own, its map elements are named by its addresses. Most ports are elements alone, for the kernel walks
  * all chains of a table at each transaction: ten thousand with a chain each took it twelve seconds, without one second.
+ * It walks them and all elements that lead to chains when one of these changes; so what leads to a port is one part of
+ * the table, and where its endpoints are another, which changes alone when an endpoint takes another's place.
  * With client affinity each endpoint has a set of the
  * clients that came, with a timeout, and a chain that adds to it (set was-Y, chain to-Y): these stay while the port's
  * chains are made anew, so that clients are not forgotten when another endpoint comes or goes. */
@@ -413,8 +415,6 @@ static void write_elements(struct strbuf *out, const char *verb, const struct pr
 		if (served && adding)
 			write_goto(out, p, i);
 		strbuf_adds(out, " }\n");
-		if (inside)
-			write_spread(out, verb, p, p->addresses[i]);
 	}
 	if (p->node_port)
 		write_node_port(out, verb, p);
@@ -441,10 +441,6 @@ void proxy_rules_add(struct strbuf *out, const struct proxy_port *p, const char 
 	if (is_guarded(p))
 		write_guard(out, p);
 	write_elements(out, "add", p);
-	/* An element may be there from another service with the same endpoint: adding it again is fine. */
-	add_hairpins(out, p->family, p->internal, p->n_internal);
-	if (p->external_local)
-		add_hairpins(out, p->family, p->cluster, p->n_cluster);
 }
 
 static void delete_chain(struct strbuf *out, const char *prefix, const struct proxy_port *p)
@@ -454,7 +450,6 @@ static void delete_chain(struct strbuf *out, const char *prefix, const struct pr
 	        out, "flush chain %s %s-%s\ndelete chain %s %s-%s\n", table, prefix, p->chain, table, prefix, p->chain);
 }
 
-/* Hairpin elements stay: another service may need them, and one too many does no harm. */
 void proxy_rules_delete(struct strbuf *out, const struct proxy_port *p)
 {
 	CHECK(p->n_cluster_addresses <= p->n_addresses);
@@ -468,4 +463,27 @@ void proxy_rules_delete(struct strbuf *out, const struct proxy_port *p)
 		if (p->external_local)
 			delete_chain(out, "all", p);
 	}
+}
+
+/* ---- its endpoints ---- */
+
+static void write_spreads(struct strbuf *out, const char *verb, const struct proxy_port *p)
+{
+	for (size_t i = 0; i < p->n_cluster_addresses; i++)
+		write_spread(out, verb, p, p->addresses[i]);
+}
+
+void proxy_endpoints_add(struct strbuf *out, const struct proxy_port *p)
+{
+	write_spreads(out, "add", p);
+	/* An element may be there from another service with the same endpoint: adding it again is fine. */
+	add_hairpins(out, p->family, p->internal, p->n_internal);
+	if (p->external_local)
+		add_hairpins(out, p->family, p->cluster, p->n_cluster);
+}
+
+/* Hairpin elements stay: another service may need them, and one too many does no harm. */
+void proxy_endpoints_delete(struct strbuf *out, const struct proxy_port *p)
+{
+	write_spreads(out, "delete", p);
 }

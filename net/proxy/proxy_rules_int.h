@@ -79,9 +79,12 @@ void proxy_chooser_delete(struct strbuf *out, const struct proxy_port *p);
 void proxy_rules_frame(struct strbuf *out, const struct proxy_family *f, const char *cluster_cidr,
         const char *node_ports, bool on_localhost);
 
-/* The commands that add a port, and those that take it away again; the two must get the same port. Its memories
- * and its chooser are there first. */
+/* The commands that add what leads to a port, and those that take it away again; the two must get the same port. Its
+ * memories and its chooser are there first. */
 void proxy_rules_add(struct strbuf *out, const struct proxy_port *p, const char *cluster_cidr);
 void proxy_rules_delete(struct strbuf *out, const struct proxy_port *p);
+/* The same of where its endpoints are. */
+void proxy_endpoints_add(struct strbuf *out, const struct proxy_port *p);
+void proxy_endpoints_delete(struct strbuf *out, const struct proxy_port *p);
 
 #endif

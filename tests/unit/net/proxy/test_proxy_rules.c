@@ -64,6 +64,13 @@ static void add_port(struct strbuf *s, const struct proxy_port *p, const char *c
 	if (proxy_rules_spread(p))
 		proxy_chooser_add(s, p);
 	proxy_rules_add(s, p, cluster_cidr);
+	proxy_endpoints_add(s, p);
+}
+
+static void delete_port(struct strbuf *s, const struct proxy_port *p)
+{
+	proxy_endpoints_delete(s, p);
+	proxy_rules_delete(s, p);
 }
 
 static void the_kernel_takes_what_is_added(void **state)
@@ -126,7 +133,7 @@ static void both_families_stand_side_by_side(void **state)
 	                              "@tcp-endpoints"));
 	assert_non_null(strstr(rules, "fd00:43::9 . 80 . 0 : fd00:42::5 . 8080"));
 	assert_non_null(strstr(rules, "10.43.0.9 . 80 . 0 : 10.42.0.5 . 8080"));
-	proxy_rules_delete(&s, &v6);
+	delete_port(&s, &v6);
 	add_port(&s, &one, "fd00:42::/56");
 	check_loads(&s, rules, sizeof rules);
 	assert_non_null(strstr(rules, "dnat to [fd00:42::5]:8080"));
@@ -175,7 +182,7 @@ static void delete_with_memories(struct strbuf *s, const struct proxy_port *p)
 {
 	struct proxy_memory *m;
 	size_t n = proxy_memories(&arena, p, &m);
-	proxy_rules_delete(s, p);
+	delete_port(s, p);
 	for (size_t i = 0; i < n; i++)
 		proxy_memory_delete(s, &m[i]);
 }
@@ -245,7 +252,7 @@ static void a_balancers_address_is_guarded(void **state)
 	assert_non_null(strstr(rules, "192.0.2.50 . tcp . 80 : goto lb-00000000000000aa"));
 	assert_non_null(strstr(rules, "10.43.0.9 . tcp . 80 : goto tcp-of-2"));
 	assert_non_null(strstr(rules, "ip saddr 10.0.0.0/8 goto ext-00000000000000aa"));
-	proxy_rules_delete(&s, &p);
+	delete_port(&s, &p);
 	check_loads(&s, rules, sizeof rules);
 	assert_null(strstr(rules, "aa"));
 	strbuf_release(&s);
@@ -278,7 +285,7 @@ static void clients_with_affinity_are_remembered_apart(void **state)
 	proxy_rules_frame(&s, &proxy_families[IP_V4], "10.42.0.0/16", "", false);
 	add_with_memories(&s, &p);
 	strbuf_addf(&s, "add element ip k3x-proxy was-%s { 10.42.7.7 }\n", name);
-	proxy_rules_delete(&s, &p);
+	delete_port(&s, &p);
 	add_port(&s, &fewer, "10.42.0.0/16");
 	check_loads(&s, rules, sizeof rules);
 	assert_non_null(strstr(rules, "10.42.7.7"));
