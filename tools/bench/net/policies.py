@@ -1,4 +1,4 @@
-"""What bench-net does by the API and by packets: pods N POLICIES | policies N | connect | change."""
+"""What policies.sh does by the API and by packets: policies.py KUBECONFIG.json pods N POLICIES | policies N | connect | change."""
 import socket, statistics, sys, time
 
 from policy_net_test import Api, Listeners, addresses, inside, os, policies_path, run_probes, wait_for
