@@ -21,7 +21,7 @@ bench-dns: all
 	@QUICK=$(QUICK) ROUNDS=$(ROUNDS) SERVICES=$(SERVICES) tests/apart.sh tools/bench/bench-dns
 
 bench-net: all
-	@QUICK=$(QUICK) PARTS="$(PARTS)" ROUNDS=$(ROUNDS) SERVICES=$(SERVICES) POLICIES=$(POLICIES) PODS=$(PODS) tests/apart.sh tools/bench/bench-net
+	@QUICK=$(QUICK) PARTS="$(PARTS)" ROUNDS=$(ROUNDS) SERVICES=$(SERVICES) STARTS=$(STARTS) POLICIES=$(POLICIES) PODS=$(PODS) tests/apart.sh tools/bench/bench-net
 
 bench-install: all
 	@QUICK=$(QUICK) ROUNDS=$(ROUNDS) tools/bench/bench-install

@@ -1,5 +1,5 @@
 # What the parts of `make bench-net` share: servers and agents on hosts of their own, what is asked of them, and where figures go. A
-# part sources it; ROUNDS, SERVICES, POLICIES, PODS and QUICK come from who calls.
+# part sources it; ROUNDS, SERVICES, STARTS, POLICIES, PODS and QUICK come from who calls.
 . "$(dirname "${BASH_SOURCE[0]}")/../../../tests/integration/_lib.sh"
 . "$root/tests/integration/_servers.sh"
 part=$(basename "$0" .sh)

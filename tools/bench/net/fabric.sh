@@ -1,16 +1,17 @@
 #!/bin/bash
 # make bench-net, pod to pod: TCP through one connection, and the time of a request and its answer of 64 bytes over TCP, p50 and p99, of
 #   the bare link between two hosts; two namespaces on a bridge within a host, and two pods of one node;
-#   VXLAN set up by hand between two hosts (ip link, ip route, bridge fdb; same MTU, no packet filter), and k3x's;
+#   VXLAN set up by hand between two hosts (ip link, ip route, bridge fdb; same MTU, no packet filter), the same with connections tracked,
+#   as who masquerades or leads to services needs it (one rule of nftables), and k3x's;
 #   plain routes by hand, and k3x's host-gw.
-# Method: ten hosts are network namespaces on one bridge: a server and two agents for each of the two backends, whose pods are made by the
+# Method: twelve hosts are network namespaces on one bridge: a server and two agents for each of the two backends, whose pods are made by the
 # CNI plugins as always, and two hosts for each way by hand, with a namespace behind a bridge in place of a pod. All are up at the same time,
-# and each of ROUNDS (7) rounds takes one after the other, forwards and backwards in turn (flows.py). Medians; a ratio is the median of
+# and each of ROUNDS (9) rounds takes one after the other, forwards and backwards in turn (flows.py). Medians; a ratio is the median of
 # the rounds' ratios, more is better. QUICK=1: 3 short rounds.
 . "$(dirname "$0")/common.sh"
-rounds=${ROUNDS:-7} seconds=1 asks=3000
-[ -n "${QUICK:-}" ] && rounds=${ROUNDS:-3} seconds=0.5 asks=1000
-hosts s1 s2 a1 a2 a3 a4 a5 a6 a7 a8
+rounds=${ROUNDS:-9} seconds=0.5 asks=2000
+[ -n "${QUICK:-}" ] && rounds=${ROUNDS:-3} seconds=0.3 asks=1000
+hosts s1 s2 a1 a2 a3 a4 a5 a6 a7 a8 a9 a0
 
 # ---- by hand ----
 host() { ip -n "$prefix$1" "${@:2}"; }
@@ -44,6 +45,10 @@ overlay() { # HOST OTHER
 	host "$1" route add "$there/24" via "$there" dev vx onlink
 }
 hand_made a5 1450 p5; hand_made a6 1450 p6; overlay a5 a6; overlay a6 a5
+hand_made a9 1450 q9; hand_made a0 1450 q0; overlay a9 a0; overlay a0 a9
+for n in a9 a0; do
+	at $n nft 'table ip nat { chain post { type nat hook postrouting priority srcnat; ip daddr != 10.0.0.0/8 masquerade; }; }'
+done
 hand_made a7 1500 p7 p9; hand_made a8 1500 p8
 host a7 route add 10.60.8.0/24 via "$(address a8)"; host a8 route add 10.60.7.0/24 via "$(address a7)"
 
@@ -70,6 +75,7 @@ way "bare link" "${prefix}a5" "${prefix}a6" "$(address a6)" ""
 way "one host, by hand" "${prefix}p7" "${prefix}p9" 10.60.7.3 ""
 way "one host, k3x" "$(netns_of s1 one)" "$(netns_of s1 beside)" "$(ip_of s1 beside)" "one host, by hand"
 way "VXLAN by hand" "${prefix}p5" "${prefix}p6" 10.60.6.2 ""
+way "the same, tracked" "${prefix}q9" "${prefix}q0" 10.60.0.2 "VXLAN by hand"
 way "VXLAN of k3x" "$(netns_of s1 one)" "$(netns_of s1 other)" "$(ip_of s1 other)" "VXLAN by hand"
 way "routes by hand" "${prefix}p7" "${prefix}p8" 10.60.8.2 ""
 way "host-gw of k3x" "$(netns_of s2 one)" "$(netns_of s2 other)" "$(ip_of s2 other)" "routes by hand"

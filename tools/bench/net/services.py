@@ -3,7 +3,8 @@
 make FIRST END          services FIRST to END - 1 with their endpoint slices
 answers COUNT BEGUN_NS  waits until so many are led to endpoints; milliseconds since BEGUN_NS, a Unix time
 connects COUNT TIMES    a new connection to an endpoint, and through one of COUNT services: p50 and p99 of each, microseconds
-changes TIMES           one of five endpoints is another one: p50 and p99 of milliseconds to its first connection
+changes TIMES           one of five endpoints is another one: p50 and p99 of milliseconds to its first connection; connections that were
+                        refused meanwhile, though four endpoints stay, and all of them
 rules COUNT             the nftables rules of so many services, as one table, to stdout
 
 Service i is 10.43.(4 + i / 250).(1 + i % 250) port 80; its endpoints are five of the eight addresses from 10.192.0.0 + 8 i, port 8080, all
@@ -77,6 +78,7 @@ def client():
     with inside("/run/netns/%sclient" % prefix):
         s = socket.socket()
     s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # no port waits after the end
+    s.settimeout(10)
     return s
 
 
@@ -145,7 +147,7 @@ def connects(count, times):
 
 
 def changes(times):
-    api, everybody, took = Api(kubeconfig), listen(), []
+    api, everybody, took, refused, asked = Api(kubeconfig), listen(), [], 0, 0
     for i in range(times):
         new = listen(end(i, ENDPOINTS))
         wanted = slice_object(i, list(range(1, ENDPOINTS + 1)))
@@ -153,11 +155,15 @@ def changes(times):
         api.call("PUT", SLICES + "/s%d-x" % i, wanted)
         begin = time.perf_counter()
         while not drain(new):
-            connect(address(i), PORT)
+            asked += 1
+            try:
+                connect(address(i), PORT)
+            except ConnectionRefusedError:
+                refused += 1
+            drain(everybody)  # a queue that is full drops who comes
         took.append((time.perf_counter() - begin) * 1000)
-        drain(everybody)
         new.close()
-    print(quantiles(took, "%.1f %.1f"))
+    print(quantiles(took, "%.1f %.1f"), refused, asked)
 
 
 # ---- the same rules by hand ----
