@@ -169,13 +169,13 @@ def changes(times):
 # ---- the same rules by hand ----
 
 def rules(count):
-    out = ["table ip k3x-proxy {"]
-    for i in range(count):
-        choices = ", ".join("%d : %s . %d" % (k, end(i, k), TARGET) for k in range(ENDPOINTS))
-        out.append('chain svc-%d { comment "default/s%d:p"; meta l4proto tcp dnat ip to numgen random mod %d map { %s }; }' % (i, i, ENDPOINTS, choices))
     elements = lambda form: ", ".join(form(i) for i in range(count))
+    out = ["table ip k3x-proxy {"]
+    out.append("map tcp-endpoints { typeof ip daddr . tcp dport . numgen random mod 65536 : ip daddr . tcp dport; elements = { %s } }" %
+               elements(lambda i: ", ".join("%s . %d . %d : %s . %d" % (address(i), PORT, k, end(i, k), TARGET) for k in range(ENDPOINTS))))
+    out.append("chain tcp-of-%d { dnat ip to ip daddr . tcp dport . numgen random mod %d map @tcp-endpoints; }" % (ENDPOINTS, ENDPOINTS))
     out.append("map services { type ipv4_addr . inet_proto . inet_service : verdict; elements = { %s } }" %
-               elements(lambda i: "%s . tcp . %d : goto svc-%d" % (address(i), PORT, i)))
+               elements(lambda i: "%s . tcp . %d : goto tcp-of-%d" % (address(i), PORT, ENDPOINTS)))
     out.append("set cluster-ips { type ipv4_addr; elements = { %s } }" % elements(address))
     out.append("set hairpin { type ipv4_addr . ipv4_addr; elements = { %s } }" %
                elements(lambda i: ", ".join("%s . %s" % (end(i, k), end(i, k)) for k in range(ENDPOINTS))))
