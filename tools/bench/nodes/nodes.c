@@ -2,6 +2,7 @@
  *
  *     100         100 nodes: pods made by 32 clients until all are bound: plain, spread over zones, apart by host, and
  *                 urgent ones that take the place of as many others
+ *     plain       of these the plain ones alone; not done unless asked for
  *     1000        1000 nodes: plain and spread
  *     deployment  the same: a Deployment scaled to 5,000 until all are bound and until all run; its update, of 1,000
  *                 replicas; then all at rest, with a Lease renewed every ten seconds by each node
@@ -17,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum { CLIENTS = 32, NAMESPACES = 8, WAIT_MS = 120000, REST_S = 20, CPUS = 16 };
@@ -29,6 +31,7 @@ struct ground {
 	struct bench_target t;
 	struct players *players;
 	int runs; /* for names */
+	struct bench_samples server_us, our_us; /* of CPU, a pod of the last median_bind() */
 };
 
 static const char *const flags[] = {"--disable", "coredns,traefik,servicelb,local-storage,metrics-server", NULL};
@@ -55,6 +58,8 @@ static void close_ground(struct ground *g)
 	g->t = (struct bench_target){0};
 	bench_server_stop(&g->server);
 	bench_server_remove(&g->server);
+	bench_samples_release(&g->server_us);
+	bench_samples_release(&g->our_us);
 }
 
 static bool wait_for(struct ground *g, unsigned (*count)(const struct players *), unsigned want)
@@ -116,12 +121,26 @@ static double bind_pods(struct ground *g, struct shape what, unsigned n, unsigne
 	return wait_for(g, players_bound, bound) ? n / (bench_now_ms() - start) * 1000 : 0;
 }
 
+/* Clients and players: all that runs in this process. */
+static double our_cpu_ms(void)
+{
+	struct rusage u;
+	getrusage(RUSAGE_SELF, &u);
+	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e3 +
+	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e3;
+}
+
 static double median_bind(struct ground *g, struct shape what, unsigned n)
 {
 	struct bench_samples s = {0};
 	int rounds = g->s->rounds ? (int)g->s->rounds : g->s->quick ? 1 : 3;
+	bench_samples_release(&g->server_us);
+	bench_samples_release(&g->our_us);
 	for (int i = 0; i < rounds; i++) {
+		double server = bench_server_cpu_ms(&g->server), ours = our_cpu_ms();
 		bench_samples_add(&s, bind_pods(g, what, n, n));
+		bench_samples_add(&g->server_us, (bench_server_cpu_ms(&g->server) - server) * 1e3 / n);
+		bench_samples_add(&g->our_us, (our_cpu_ms() - ours) * 1e3 / n);
 		delete_pods(g);
 	}
 	double median = bench_samples_percentile(&s, 50);
@@ -164,13 +183,24 @@ static double measure_preemption(struct ground *g, unsigned nodes)
 	return rate;
 }
 
-static int measure_100(struct ground *g, struct err *err)
+static int measure_plain(struct ground *g, struct err *err)
 {
 	unsigned n = g->s->quick ? 1000 : 5000;
 	if (open_ground(g, 100, true, 0, err) != 0)
 		return err->code;
 	row(g, "bound_100_nodes_per_s", "100 nodes: pods made and bound", "/s",
 	        median_bind(g, (struct shape){"plain", "", 10}, n), 500, 5000, BENCH_HIGHER);
+	row(g, "bound_100_nodes_server_cpu_us", "  CPU of the server, a pod", "us",
+	        bench_samples_percentile(&g->server_us, 50), 0, 0, BENCH_INFO);
+	row(g, "bound_100_nodes_clients_cpu_us", "  of the clients and players", "us",
+	        bench_samples_percentile(&g->our_us, 50), 0, 0, BENCH_INFO);
+	return 0;
+}
+
+static int measure_100(struct ground *g, struct err *err)
+{
+	if (measure_plain(g, err) != 0)
+		return err->code;
 	row(g, "bound_100_nodes_spread_per_s", "  spread over ten zones", "/s",
 	        median_bind(g, (struct shape){"spread", SPREAD, 10}, g->s->quick ? 500 : 2000), 0, 1500, BENCH_HIGHER);
 	row(g, "bound_100_nodes_apart_per_s", "  100 apart, one on each host", "/s",
@@ -340,13 +370,14 @@ int bench_nodes(struct bench_settings *s)
 	static const struct {
 		const char *name;
 		int (*measure)(struct ground *g, struct err *err);
-	} parts[] = {{"100", measure_100}, {"1000", measure_1000}, {"deployment", measure_big_deployment},
-	        {"garbage", measure_garbage}};
+		bool is_part; /* of another, so it is for who asks */
+	} parts[] = {{"100", measure_100, false}, {"plain", measure_plain, true}, {"1000", measure_1000, false},
+	        {"deployment", measure_big_deployment, false}, {"garbage", measure_garbage, false}};
 	struct bench_report r = {0};
 	struct err err = ERR_INIT;
 	for (size_t i = 0; i < COUNT_OF(parts) && !err.code; i++) {
 		struct ground g = {.s = s, .r = &r};
-		if (s->only && strcmp(s->only, parts[i].name) != 0)
+		if (s->only ? strcmp(s->only, parts[i].name) != 0 : parts[i].is_part)
 			continue;
 		parts[i].measure(&g, &err);
 		close_ground(&g);
