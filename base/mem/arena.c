@@ -227,14 +227,19 @@ char *arena_strdup(struct arena *a, const char *text)
 	return arena_memdup(a, text, strlen(text));
 }
 
+/* Written at once where the next piece will lie; only what has no room there is written again. */
 char *arena_printf(struct arena *a, const char *fmt, ...)
 {
 	va_list ap;
+	struct arena_chunk *c = a->chunk;
+	size_t room = c ? (c->size - c->used) / ALIGN * ALIGN : 0;
 	va_start(ap, fmt);
-	int n = vsnprintf(NULL, 0, fmt, ap);
+	int n = vsnprintf(room ? c->data + c->used : NULL, room, fmt, ap);
 	va_end(ap);
 	CHECK(n >= 0);
 	char *p = arena_alloc(a, (size_t)n + 1);
+	if ((size_t)n < room)
+		return p;
 	va_start(ap, fmt);
 	vsnprintf(p, (size_t)n + 1, fmt, ap);
 	va_end(ap);

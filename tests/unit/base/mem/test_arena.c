@@ -67,6 +67,23 @@ static void reset_keeps_nothing_but_memory(void **state)
 	assert_int_equal(n_order, 1);
 }
 
+/* Texts of every length around the room that is left in a chunk, and what follows them does not lie in them. */
+static void a_text_is_whole_wherever_its_chunk_ends(void **state)
+{
+	char want[200];
+	for (size_t taken = 4096 - 32 - 160; taken <= 4096 - 32; taken += 16)
+		for (size_t len = 0; len < sizeof want - 1; len++) {
+			struct arena a = ARENA_INIT;
+			arena_alloc(&a, taken);
+			memset(want, 'x', len);
+			want[len] = 0;
+			char *text = arena_printf(&a, "%s", want);
+			memset(arena_alloc(&a, 16), 0xff, 16);
+			assert_string_equal(text, want);
+			arena_release(&a);
+		}
+}
+
 static void an_rcbuf_lives_as_long_as_its_last_owner(void **state)
 {
 	struct arena a = ARENA_INIT;
@@ -125,6 +142,7 @@ int main(void)
 	        cmocka_unit_test(a_large_piece_gets_a_chunk_of_its_own),
 	        cmocka_unit_test(cleanups_run_newest_first_and_once),
 	        cmocka_unit_test(reset_keeps_nothing_but_memory),
+	        cmocka_unit_test(a_text_is_whole_wherever_its_chunk_ends),
 	        cmocka_unit_test(an_rcbuf_lives_as_long_as_its_last_owner),
 #ifndef K3X_DEBUG
 	        cmocka_unit_test(a_thread_that_keeps_chunks_has_them_again),

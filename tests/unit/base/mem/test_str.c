@@ -62,6 +62,24 @@ static void a_buffer_grows_and_stays_terminated(void **state)
 	free(text);
 }
 
+/* Of every length around what a buffer has room for. */
+static void a_formatted_text_is_whole_wherever_the_buffer_ends(void **state)
+{
+	char want[200];
+	for (size_t before = 0; before < 70; before++)
+		for (size_t len = 0; len < sizeof want - 1; len++) {
+			struct strbuf b = STRBUF_INIT;
+			for (size_t i = 0; i < before; i++)
+				strbuf_addc(&b, '-');
+			memset(want, 'x', len);
+			want[len] = 0;
+			strbuf_addf(&b, "%s", want);
+			assert_int_equal(b.len, before + len);
+			assert_string_equal(strbuf_cstr(&b) + before, want);
+			strbuf_release(&b);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -69,6 +87,7 @@ int main(void)
 	        cmocka_unit_test(cutting_ends_with_a_null_slice),
 	        cmocka_unit_test(numbers_must_fill_the_slice_and_fit),
 	        cmocka_unit_test(a_buffer_grows_and_stays_terminated),
+	        cmocka_unit_test(a_formatted_text_is_whole_wherever_the_buffer_ends),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
