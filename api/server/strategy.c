@@ -8,26 +8,30 @@
 #include "api/server/call.h"
 #include "base/check.h"
 #include "base/pki/pki.h"
+#include "base/time/rfc3339.h"
 
 #include <time.h>
 
 const char *strategy_time(struct arena *a, int64_t plus_s)
 {
-	time_t t = time(NULL) + (time_t)plus_s;
-	struct tm tm;
-	gmtime_r(&t, &tm);
-	return arena_printf(a, "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-	        tm.tm_hour, tm.tm_min, tm.tm_sec);
+	char text[RFC3339_MAX];
+	return arena_strdup(a, rfc3339_seconds(text, (int64_t)time(NULL) + plus_s));
 }
 
 const char *strategy_uid(struct arena *a)
 {
 	unsigned char b[16];
-	pki_random(b, sizeof b);
+	char digits[2 * sizeof b + 1], *out = arena_alloc(a, sizeof digits + 4), *to = out;
+	pki_random_name(b, sizeof b);
 	b[6] = (unsigned char)((b[6] & 0x0f) | 0x40); /* RFC 9562 section 5.4 */
 	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
-	return arena_printf(a, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2],
-	        b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+	hex_write(b, sizeof b, digits);
+	for (size_t i = 0; i < sizeof digits; i++) { /* 8-4-4-4-12 */
+		if (i == 8 || i == 12 || i == 16 || i == 20)
+			*to++ = '-';
+		*to++ = digits[i];
+	}
+	return out;
 }
 
 const char *strategy_random_suffix(struct arena *a)
@@ -35,7 +39,7 @@ const char *strategy_random_suffix(struct arena *a)
 	static const char alphabet[] = "bcdfghjklmnpqrstvwxz2456789"; /* no vowels: no words by chance */
 	unsigned char r[5];
 	char text[6] = {0};
-	pki_random(r, sizeof r);
+	pki_random_name(r, sizeof r);
 	for (size_t i = 0; i < sizeof r; i++)
 		text[i] = alphabet[r[i] % (sizeof alphabet - 1)];
 	return arena_strdup(a, text);

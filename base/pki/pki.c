@@ -481,6 +481,21 @@ void pki_random(void *ret, size_t len)
 	}
 }
 
+void pki_random_name(void *ret, size_t len)
+{
+	static _Thread_local struct {
+		size_t left;
+		unsigned char bytes[16 * PKI_RANDOM_NAME_BYTES_MAX];
+	} stock;
+	CHECK(len <= PKI_RANDOM_NAME_BYTES_MAX);
+	if (stock.left < len) {
+		pki_random(stock.bytes, sizeof stock.bytes);
+		stock.left = sizeof stock.bytes;
+	}
+	stock.left -= len;
+	memcpy(ret, stock.bytes + stock.left, len);
+}
+
 void pki_random_hex(struct strbuf *out, size_t bytes)
 {
 	unsigned char raw[64];

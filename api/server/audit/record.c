@@ -11,10 +11,10 @@
 #include "api/server/audit/audit_sinks.h"
 #include "api/server/auth/identity/token_question.h"
 #include "api/server/state.h"
+#include "api/server/strategy.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/limits.h"
-#include "base/pki/pki.h"
 #include "base/yaml.h"
 
 enum { ID_BYTES_MAX = 64, AGENT_BYTES_MAX = 1024 };
@@ -42,16 +42,11 @@ static struct slice header(const struct call *c, const char *name)
 static struct slice choose_id(struct call *c)
 {
 	struct slice given = header(c, "audit-id");
-	unsigned char b[16];
 	if (given.len > ID_BYTES_MAX)
 		given.len = ID_BYTES_MAX;
 	if (given.len)
 		return keep(c, given);
-	pki_random(b, sizeof b);
-	b[6] = (unsigned char)((b[6] & 0x0f) | 0x40); /* RFC 9562 section 5.4 */
-	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
-	return slice_of(arena_printf(&c->arena, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
-	        b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]));
+	return slice_of(strategy_uid(&c->arena));
 }
 
 static bool is_address(struct slice s)
