@@ -44,9 +44,25 @@ void call_unref(struct call *c)
 
 void call_submit(struct call *c, struct store_request *req)
 {
+	struct api_server *s = c->server;
 	LOOP_CHECK_OWNER(c->loop);
-	c->server->asked++;
-	store_submit(c->server->store, req);
+	s->asked++;
+	req->next = NULL;
+	*s->to_store.end = req;
+	s->to_store.end = &req->next;
+	loop_defer(s->loop, &s->to_store.defer);
+}
+
+void call_submit_all(struct loop_defer *d)
+{
+	struct api_server *s = CONTAINER_OF(d, struct api_server, to_store.defer);
+	struct store_request *next, *req = s->to_store.first;
+	s->to_store.first = NULL;
+	s->to_store.end = &s->to_store.first;
+	for (; req; req = next) {
+		next = req->next;
+		store_submit(s->store, req);
+	}
 }
 
 void call_was_answered(struct call *c)

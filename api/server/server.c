@@ -454,6 +454,8 @@ int api_server_new(const struct api_server_options *options, void (*ready)(void 
 	s->store = options->store;
 	s->ready = ready;
 	s->ready_arg = arg;
+	s->to_store.end = &s->to_store.first;
+	loop_defer_init(&s->to_store.defer, call_submit_all);
 	list_init(&s->watches);
 	list_init(&s->sessions);
 	s->tunnels = tunnels_new(s->loop);

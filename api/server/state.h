@@ -83,6 +83,10 @@ struct api_server {
 	void *closed_arg;
 	unsigned drain_ms;
 	struct closing closing_parts;
+	struct { /* requests of calls that go there at the end of the loop's turn */
+		struct store_request *first, **end;
+		struct loop_defer defer;
+	} to_store;
 	unsigned asked;            /* requests of calls to the store that are under way: call_submit() */
 	bool awaits_answers;       /* closing goes on when there are none */
 	struct loop_task answered; /* says so */
