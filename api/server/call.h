@@ -97,8 +97,8 @@ void call_unref(struct call *c);
 
 /* Asks the store on behalf of a call, which holds a reference until `done`. That function first of all says
  * call_was_answered(): the server does not close while a request of a call is under way, be its client there or not.
- * What the calls of one turn of the loop ask for goes to the store together, at its end, so that the store's threads are
- * woken once and find a batch. */
+ * What the calls of one turn of the loop ask for goes to the store together, at its end, so that the store's threads
+ * are woken once and find a batch. */
 void call_submit(struct call *c, struct store_request *req);
 void call_submit_all(struct loop_defer *d); /* that end: the server's to_store.defer */
 void call_was_answered(struct call *c);

@@ -162,8 +162,8 @@ void pki_sha256_hex(const void *data, size_t len, char ret_hex[65]);
 /* Cryptographically random; the process stops when the system has none. */
 void pki_random(void *ret, size_t len);
 /* The same for names and ids, of which many are made: the kernel is asked for a stock at a time, a thread. At most
- * PKI_RANDOM_NAME_BYTES_MAX bytes. Not for keys, which nothing but their owner may hold; nor in a process that is forked
- * and goes on: it would name as its parent does. */
+ * PKI_RANDOM_NAME_BYTES_MAX bytes. Not for keys, which nothing but their owner may hold; nor in a process that is
+ * forked and goes on: it would name as its parent does. */
 enum { PKI_RANDOM_NAME_BYTES_MAX = 64 };
 void pki_random_name(void *ret, size_t len);
 void pki_random_hex(struct strbuf *out, size_t bytes); /* appends 2 * bytes digits */

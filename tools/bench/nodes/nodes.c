@@ -30,7 +30,7 @@ struct ground {
 	struct bench_server server;
 	struct bench_target t;
 	struct players *players;
-	int runs; /* for names */
+	int runs;                               /* for names */
 	struct bench_samples server_us, our_us; /* of CPU, a pod of the last median_bind() */
 };
 

@@ -113,9 +113,24 @@ static void helpers(void **state)
 	assert_false(pki_equal(SLICE("abc"), SLICE("ab")));
 }
 
+/* Over the end of a thread's stock, too. */
+static void names_are_never_given_twice(void **state)
+{
+	enum { NAMES = 1000 };
+	unsigned char names[NAMES][16];
+	for (size_t i = 0; i < NAMES; i++) {
+		unsigned char odd[5];
+		pki_random_name(names[i], sizeof names[i]);
+		pki_random_name(odd, sizeof odd);
+		for (size_t k = 0; k < i; k++)
+			assert_memory_not_equal(names[i], names[k], sizeof names[i]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(names_are_never_given_twice),
 	        cmocka_unit_test(a_ca_issues_certificates_that_verify),
 	        cmocka_unit_test(files_are_private_and_load_again),
 	        cmocka_unit_test(tokens_verify_with_their_key_only),
