@@ -29,6 +29,8 @@ enum kind_trait {
 	KIND_IS_INGRESS = 4096,     /* of a class, the default one when it names none */
 	KIND_IS_CERTIFICATE_REQUEST = 2048, /* says who asked, and what nobody may ask for or approve */
 	KIND_IS_PRIORITY_CLASS = 16384,     /* one is everybody's; the system's stay */
+	KIND_IS_POLICY = 32768,             /* its parameters are what its writer may read */
+	KIND_IS_POLICY_BINDING = 65536,     /* and so are these */
 };
 
 struct kind_ops {

@@ -11,9 +11,11 @@
 void admission_match_defaults(struct arena *a, struct json *v, const char *rules);
 /* One {operations, apiGroups, apiVersions, resources, scope}. */
 void admission_check_rule(struct field_errors *e, const struct json *rule, const char *path);
-/* MatchResources: of a policy (rules are needed) or a binding. */
-void admission_check_match(struct field_errors *e, const struct json *v, const char *path, bool needs_rules);
-/* Names and presence alone; what the expressions say is looked at by who compiles them. */
+/* MatchResources, of a policy or a binding. */
+void admission_check_match(struct field_errors *e, const struct json *v, const char *path);
+/* matchConditions: how many there are, their names, and whether they say anything. */
+void admission_check_condition_names(struct field_errors *e, const struct json *list, const char *path);
+/* The same, and their expressions are compiled; they may not ask for params. */
 void admission_check_conditions(struct field_errors *e, const struct json *list, const char *path);
 
 #endif

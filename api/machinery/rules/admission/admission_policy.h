@@ -6,8 +6,11 @@
 #include "base/json/json.h"
 
 void policy_defaults(struct arena *a, struct json *object);
-/* Its expressions are compiled, too. */
+/* Its expressions are compiled, too; conditions that were there as they are, and what did not change at all, are not.
+ */
 void policy_validate(struct field_errors *e, const struct json *object, const struct json *old);
+/* Of its status, which is written by itself: warnings of type checking, conditions. */
+void policy_validate_status(struct field_errors *e, const struct json *object, const struct json *old);
 void policy_binding_defaults(struct arena *a, struct json *object);
 void policy_binding_validate(struct field_errors *e, const struct json *object, const struct json *old);
 

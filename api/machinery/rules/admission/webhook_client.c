@@ -53,15 +53,12 @@ static void check_url(struct field_errors *e, struct slice url, const char *fiel
 
 static void check_path(struct field_errors *e, struct slice path, const char *field)
 {
-	struct slice rest = path;
 	int i = 0;
 	if (!path.len || slice_is(path, "/"))
 		return;
-	if (path.ptr[0] != '/') {
+	if (path.ptr[0] != '/')
 		bad_value(e, field, path, "must start with a '/'");
-		return;
-	}
-	slice_cut(&rest, '/');
+	struct slice rest = {path.ptr + 1, path.len - 1};
 	if (rest.len && rest.ptr[rest.len - 1] == '/')
 		rest.len--;
 	while (rest.ptr) {
@@ -101,11 +98,18 @@ void webhook_client_check(struct field_errors *e, const struct json *client, con
 
 /* ---- what it is asked in ---- */
 
+bool webhook_review_version_is_known(const struct json *list)
+{
+	JSON_FOREACH (it, list)
+		if (slice_is(json_str(it), "v1") || slice_is(json_str(it), "v1beta1"))
+			return true;
+	return false;
+}
+
 void webhook_review_versions_check(
-        struct field_errors *e, const struct json *list, const char *needed, const char *field)
+        struct field_errors *e, const struct json *list, const char *needed, bool any, const char *field)
 {
 	struct name_set seen = {MAP_INIT};
-	bool is_known = false;
 	int i = 0;
 	if (!list || !list->count) {
 		bad_required(e, field, needed);
@@ -114,14 +118,14 @@ void webhook_review_versions_check(
 	JSON_FOREACH (it, list) {
 		struct slice version = json_str(it);
 		const char *why = check_dns1035_label(version), *here = at(e, "%s[%d]", field, i++);
-		if (why)
-			bad_value(e, here, version, why);
 		if (!name_set_add(&seen, version))
 			bad_value(e, here, version, "duplicate version");
-		is_known = is_known || slice_is(version, "v1") || slice_is(version, "v1beta1");
+		else if (why)
+			bad_value(e, here, version, why);
 	}
 	name_set_release(&seen);
-	if (!is_known)
+	if (!any && !webhook_review_version_is_known(list))
 		field_error_add(e, "FieldValueInvalid", field,
-		        "Invalid value: [...]: must include at least one of v1, v1beta1");
+		        "Invalid value: %s: must include at least one of v1, v1beta1",
+		        go_list_text(e->arena, "[]string", list));
 }

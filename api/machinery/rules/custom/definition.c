@@ -373,7 +373,7 @@ static void check_conversion(struct field_errors *e, const struct json *spec, co
 		else
 			webhook_client_check(e, json_get(webhook, "clientConfig"), CONVERSION_CLIENT);
 		check_bundle(e, webhook, json_path(old, "spec", "conversion", "webhook", NULL));
-		webhook_review_versions_check(e, versions, "", "spec.conversion.conversionReviewVersions");
+		webhook_review_versions_check(e, versions, "", false, "spec.conversion.conversionReviewVersions");
 	} else if (json_get(webhook, "clientConfig")) {
 		bad_forbidden(e, CONVERSION_CLIENT, "should not be set when strategy is not set to Webhook");
 	}
