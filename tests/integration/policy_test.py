@@ -93,10 +93,10 @@ def _():
 def _():
     bound("words", {"expression": "!('deny' in object.data)", "message": "no deny", "reason": "Forbidden"},
           {"expression": "object.data.size() < 3", "messageExpression": "'too many: ' + string(object.data.size())"},
-          {"expression": "object.data.must == 'x'", "reason": "Unauthorized"})
+          {"expression": "object.data.must == 'x'", "reason": "RequestEntityTooLarge"})
     denied(api.post(MAPS, config("c", deny="1", must="x")), "denied request: no deny", status=403)
     denied(api.post(MAPS, config("c", a="1", b="2", must="x")), "denied request: too many: 3")
-    denied(api.post(MAPS, config("c", must="y")), "failed expression: object.data.must == 'x'", status=401)
+    denied(api.post(MAPS, config("c", must="y")), "failed expression: object.data.must == 'x'", status=413)
     denied(api.post(MAPS, config("c", other="y")), "expression 'object.data.must == 'x'' resulted in error: no such key: must")
     api.post(MAPS, config("c", must="x")).want(201)
     p = api.get(f"{POLICIES}/words").json
@@ -204,6 +204,35 @@ def _():
     bound("unknown", check, rules=rule, paramKind={"apiVersion": "no.example.com/v1", "kind": "None"}, bind={"paramRef": {"name": "x", "parameterNotFoundAction": "Deny"}})
     denied(api.post(secrets, two), "failed to configure binding: paramKind kind `no.example.com/v1, Kind=None` not known")
     unbind("unknown")
+
+
+@case("params: who may not read them may not bind a policy to them")
+def _():
+    joe = {"Impersonate-User": "joe"}
+    server.kubectl_ok("create", "clusterrole", "policies", "--verb=create,update,get",
+                      "--resource=validatingadmissionpolicies,validatingadmissionpolicybindings")
+    server.kubectl_ok("create", "clusterrolebinding", "policies", "--clusterrole=policies", "--user=joe")
+    one = policy("peek", {"expression": "false", "messageExpression": "string(params.data.x)"},
+                 paramKind={"apiVersion": "v1", "kind": "Secret"})
+    ref = {"name": "key", "namespace": "p", "parameterNotFoundAction": "Deny"}
+    answer = api.post(POLICIES, one, headers=joe)
+    cause = denied(answer)["details"]["causes"][0]
+    eq(cause["field"], "spec.paramKind")
+    has(cause["message"], 'Forbidden: user joe must have "get" permission on all objects of the referenced paramKind (kind=Secret, apiVersion=v1)')
+    api.post(POLICIES, one).want(201)
+    answer = api.post(BINDINGS, binding("peek", paramRef=ref), headers=joe)
+    has(denied(answer)["details"]["causes"][0]["message"], 'user joe does not have "get" permission on the object referenced by paramRef')
+    bound_one = api.post(BINDINGS, binding("peek")).want(201).json
+    # whoever may read it may name it, and what is as it was is nobody's business
+    server.kubectl_ok("-n", "p", "create", "role", "key", "--verb=get", "--resource=secrets", "--resource-name=key")
+    server.kubectl_ok("-n", "p", "create", "rolebinding", "key", "--role=key", "--user=joe")
+    bound_one["spec"]["paramRef"] = ref
+    bound_one = api.put(f"{BINDINGS}/peek", bound_one, headers=joe).want(200).json
+    api.delete("/apis/rbac.authorization.k8s.io/v1/namespaces/p/roles/key").want(200)
+    bound_one["spec"]["validationActions"] = ["Audit"]
+    api.put(f"{BINDINGS}/peek", bound_one, headers=joe).want(200)
+    unbind("peek")
+    server.kubectl_ok("delete", "clusterrole/policies", "clusterrolebinding/policies")
 
 
 @case("authorizer: expressions ask who may do what")

@@ -77,6 +77,9 @@ static const struct plugin plugins[] = {
         {"RoleEscalation", ON_CREATE | ON_UPDATE, KIND_IS_ROLE, NULL, admit_role, NULL, NO_SUBS, ALWAYS},
         {"RoleBindingEscalation", ON_CREATE | ON_UPDATE, KIND_IS_ROLE_BINDING, NULL, admit_role_binding, NULL, NO_SUBS,
                 ALWAYS},
+        /* And these of policies. */
+        {"ParamKindRights", ON_CREATE | ON_UPDATE, KIND_IS_POLICY, NULL, admit_param_kind, NULL, NO_SUBS, ALWAYS},
+        {"ParamRefRights", ON_CREATE | ON_UPDATE, KIND_IS_POLICY_BINDING, NULL, admit_param_ref, NULL, NO_SUBS, ALWAYS},
         {"CertificateRequester", ON_CREATE, KIND_IS_CERTIFICATE_REQUEST, name_requester, NULL, NULL, NO_SUBS, ALWAYS},
         {"CertificateApproval", ON_UPDATE, KIND_IS_CERTIFICATE_REQUEST, NULL, admit_certificate_approval, NULL,
                 EVERY_SUB, BY_DEFAULT},

@@ -48,6 +48,8 @@ admission_fn admit_certificate_subject;
 admission_fn admit_external_ips; /* deny_external_ips.c */
 admission_fn admit_role;         /* rbac_escalation.c */
 admission_fn admit_role_binding;
+admission_fn admit_param_kind; /* param_rights.c */
+admission_fn admit_param_ref;
 void remove_service_addresses(struct admission *a);
 
 /* The object of a preferred row in the watch cache, NULL when absent. Borrowed. */
