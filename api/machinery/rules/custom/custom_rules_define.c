@@ -3,7 +3,8 @@
  *
  * Each rule is compiled against the type of its schema, and what it costs at worst is weighed: its own cost times how
  * often its value can be there, which the bounds of the lists and maps around it say, or else the size of a request.
- * Old values can be told apart in keyed lists and in maps alone: below another list a rule may not ask for oldSelf.
+ * Old values can be told apart in keyed lists and in maps alone: below another list, and in an atomic map, a rule may
+ * not ask for oldSelf.
  *
  * What can go wrong: depth, bounded by parsing. */
 #include "api/machinery/rules/custom/custom_rules_define.h"
@@ -36,7 +37,7 @@ struct spot {
 	const char *path;
 	const struct cel_type *type; /* NULL: not shown to expressions */
 	uint64_t times;              /* how often it can be in an object; UNBOUND */
-	const char *lost_at;         /* the list around whose elements cannot be told apart; NULL */
+	const char *lost_at;         /* the list or map around whose elements cannot be told apart; NULL */
 };
 
 struct definer {
@@ -284,14 +285,16 @@ static void visit_part(
 static void visit_properties(struct definer *d, const struct json *s, const struct spot *spot)
 {
 	struct arena *a = d->e->arena;
+	bool is_atomic = slice_is(json_get_str(s, "x-kubernetes-map-type"), "atomic");
 	JSON_FOREACH (it, json_get(s, "properties")) {
 		struct slice name = cel_escape(a, it->key);
 		bool is_object = spot->type && spot->type->kind == CEL_OBJECT;
 		const struct cel_field *f = name.ptr && is_object ? cel_type_field(spot->type, name) : NULL;
 		const struct cel_type *own = f ? f->type : schema_cel_type(a, it, schema_is_embedded(it));
 		visit_part(d, s, it, spot,
-		        (struct spot){
-		                .path = at(d->e, "%s.properties[%.*s]", spot->path, SLICE_FMT(it->key)), .type = own});
+		        (struct spot){.path = at(d->e, "%s.properties[%.*s]", spot->path, SLICE_FMT(it->key)),
+		                .type = own,
+		                .lost_at = is_atomic ? spot->path : NULL});
 	}
 }
 
@@ -303,12 +306,6 @@ static void visit(struct definer *d, const struct json *s, const struct spot *sp
 	if (d->e->count == FIELD_ERRORS_MAX)
 		return;
 	check_rules(d, s, spot);
-	int i = 0;
-	JSON_FOREACH (it, json_get(s, "allOf")) {
-		struct spot here = *spot;
-		here.path = at(d->e, "%s.allOf[%d]", spot->path, i++);
-		visit(d, it, &here);
-	}
 	visit_properties(d, s, spot);
 	if (json_is(items, JSON_OBJECT)) {
 		bool is_keyed = slice_is(json_get_str(s, "x-kubernetes-list-type"), "map");

@@ -146,6 +146,12 @@ static void the_budget_ends(void **state)
 
 static void definitions_are_told(void **state)
 {
+	defines("{'type':'object','properties':{'m':{'type':'object','x-kubernetes-map-type':'atomic','properties':{'n'"
+	        ":{"
+	        "'type':'integer','x-kubernetes-validations':[{'rule':'self >= oldSelf'}]}}}}}",
+	        "s.properties[m].properties[n].x-kubernetes-validations[0].rule: Invalid value: \"self >= oldSelf\": "
+	        "oldSelf "
+	        "cannot be used on the uncorrelatable portion of the schema within s.properties[m]");
 	defines(SPEC("'a':{'type':'integer'}", "{'rule':'self.a > 0'}"), "");
 	defines(SPEC("'a':{'type':'integer'}", "{'rule':'self.b > 0'}"),
 	        "s.properties[spec].x-kubernetes-validations[0].rule: Invalid value: {\"rule\":\"self.b > 0\"}: "
