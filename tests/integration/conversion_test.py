@@ -469,8 +469,19 @@ def _():
     refused(lambda c: c["webhook"].update(conversionReviewVersions=["v1", "v1"]), "duplicate version")
     refused(lambda c: c.update(strategy="None"), "spec.conversion.webhookClientConfig: Forbidden: should not be set when strategy is not set to Webhook",
             "spec.conversion.conversionReviewVersions: Forbidden: should not be set when strategy is not set to Webhook")
-    refused(lambda c: c["webhook"]["clientConfig"].update(caBundle="eHg="), "spec.conversion.webhookClientConfig.caBundle: Invalid value", "unable to load root certificates")
     refused(lambda c: c.update(strategy="Odd"), "spec.conversion.strategy: Unsupported value")
+    # a bundle may be odd until the definition is established, and then no more
+    crd = definition("bundles", "Bundle", "/bundle")
+    establish(crd)
+    stored = api.get(f"{CRDS}/bundles.{GROUP}").json
+    stored["spec"]["conversion"]["webhook"]["clientConfig"]["caBundle"] = "eHg="
+    answer = api.put(f"{CRDS}/bundles.{GROUP}", stored).want(422, "Invalid")
+    true("caBundle: Invalid value" in answer.json["message"] and "unable to load root certificates" in answer.json["message"], answer.json["message"])
+    api.delete(f"{CRDS}/bundles.{GROUP}").want(200)
+    crd["spec"]["conversion"]["webhook"]["clientConfig"]["caBundle"] = "eHg="
+    until("it is gone", lambda: api.get(f"{CRDS}/bundles.{GROUP}").status == 404)
+    api.post(CRDS, crd).want(201)
+    api.delete(f"{CRDS}/bundles.{GROUP}").want(200)
 
 
 @case("conversion: a server stops while one is asked")

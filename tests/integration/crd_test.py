@@ -139,7 +139,7 @@ def _():
 def _():
     def with_schema(schema):
         return definition("bads", "Bad", schema)
-    schema = "spec.versions[0].schema.openAPIV3Schema"
+    schema = "spec.validation.openAPIV3Schema"
     refused(with_schema({"properties": {}}), f"{schema}.type: Required value: must not be empty at the root")
     refused(with_schema({"type": "array", "items": {"type": "string"}}), f"{schema}.type: Invalid value: \"array\": must be object at the root")
     refused(with_schema({"type": "object", "properties": {"a": {}}}), f"{schema}.properties[a].type: Required value: must not be empty for specified object fields")
@@ -162,9 +162,9 @@ def _():
     refused(bad, "must have exactly one version marked as storage version")
     bad = definition("bads", "Bad")
     bad["spec"]["preserveUnknownFields"] = True
-    refused(bad, "spec.preserveUnknownFields: Invalid value: true: must be false")
+    refused(bad, "spec.preserveUnknownFields: Invalid value: true: cannot set to true")
     refused(definition("bads", "Bad", subresources={"scale": {"specReplicasPath": ".x", "statusReplicasPath": ".status.r"}}), "should be a json path under .spec")
-    refused(definition("bads", "Bad", additionalPrinterColumns=[{"name": "a", "type": "text", "jsonPath": ".a"}]), "Unsupported value: \"text\"")
+    refused(definition("bads", "Bad", additionalPrinterColumns=[{"name": "a", "type": "text", "jsonPath": ".a"}]), "spec.additionalPrinterColumns[0].type: Invalid value: \"text\": must be one of")
     refused(definition("bads", "Bad", group="nodots"), "should be a domain with at least one dot")
     refused(definition("bads", "Bad", group="mine.k8s.io"), "protected groups must have approval annotation")
     refused(definition("bads", "Bad", scope="Everywhere"), "spec.scope: Unsupported value: \"Everywhere\"")
@@ -361,7 +361,7 @@ def _():
     def rule(schema, *words, **rule):
         refused(definition("bads", "Bad", {"type": "object", "properties": {"a": {**schema, "x-kubernetes-validations": [rule]}}}), *words)
 
-    place = "spec.versions[0].schema.openAPIV3Schema.properties[a].x-kubernetes-validations[0]"
+    place = "spec.validation.openAPIV3Schema.properties[a].x-kubernetes-validations[0]"
     text = {"type": "string", "maxLength": 10}
     rule(text, place + ".rule: Required value: rule is not specified", rule=" ")
     rule(text, "undeclared reference to 'foo'", rule="foo == 1")
@@ -375,7 +375,7 @@ def _():
     strings = {"type": "array", "items": {"type": "string"}}
     rule(strings, "estimated rule cost exceeds budget by factor of more than 100x (try simplifying the rule, or adding maxItems", rule="self.all(x, self.all(y, x == y))")
     items = {"type": "array", "maxItems": 5, "items": {"type": "string", "maxLength": 5, "x-kubernetes-validations": [{"rule": "self == oldSelf"}]}}
-    refused(definition("bads", "Bad", {"type": "object", "properties": {"a": items}}), "oldSelf cannot be used on the uncorrelatable portion of the schema within spec.versions[0].schema.openAPIV3Schema.properties[a]")
+    refused(definition("bads", "Bad", {"type": "object", "properties": {"a": items}}), "oldSelf cannot be used on the uncorrelatable portion of the schema within spec.validation.openAPIV3Schema.properties[a]")
     refused(definition("bads", "Bad", {"type": "object", "properties": {"a": {"type": "integer", "default": 0, "x-kubernetes-validations": [{"rule": "self > 0"}]}}}),
             "properties[a].default: Invalid value: \"integer\": failed rule: self > 0")
 

@@ -191,22 +191,25 @@ static const char *text_of(struct arena *a, const struct json *o, const char *ke
 	return arena_memdup(a, s.ptr ? s.ptr : "", s.len);
 }
 
-static bool set_column(struct arena *a, struct column *out, const struct json *column, struct err *err)
+/* False: its path is none of ours. */
+static bool set_column(struct arena *a, struct column *out, const struct json *column)
 {
+	struct err err = ERR_INIT;
 	*out = (struct column){.name = text_of(a, column, "name"),
 	        .type = text_of(a, column, "type"),
 	        .format = text_of(a, column, "format"),
 	        .description = text_of(a, column, "description"),
 	        .priority = json_get_int(column, "priority", 0),
-	        .path = custom_path_new(a, json_get_str(column, "jsonPath"), err)};
+	        .path = custom_path_new(a, json_get_str(column, "jsonPath"), &err)};
 	if (!*out->description)
 		out->description = arena_printf(a, "Custom resource definition column (in JSONPath format): %.*s",
 		        SLICE_FMT(json_get_str(column, "jsonPath")));
 	return out->path != NULL;
 }
 
-const struct custom_columns *custom_columns_new(struct arena *a, const struct json *version, struct err *err)
+const struct custom_columns *custom_columns_new(struct arena *a, const struct json *version)
 {
+	struct err err = ERR_INIT;
 	const struct json *list = json_get(version, "additionalPrinterColumns");
 	size_t n = json_is(list, JSON_ARRAY) ? list->count : 0;
 	struct custom_columns *c = ARENA_NEW(a, struct custom_columns);
@@ -214,12 +217,11 @@ const struct custom_columns *custom_columns_new(struct arena *a, const struct js
 	if (!n) {
 		c->columns[c->count++] = (struct column){"Age", "date", "",
 		        "CreationTimestamp is a timestamp representing the server time when this object was created.",
-		        0, custom_path_new(a, SLICE(".metadata.creationTimestamp"), err)};
+		        0, custom_path_new(a, SLICE(".metadata.creationTimestamp"), &err)};
 		return c;
 	}
 	JSON_FOREACH (it, list)
-		if (!set_column(a, &c->columns[c->count++], it, err))
-			return NULL;
+		c->count += set_column(a, &c->columns[c->count], it);
 	return c;
 }
 

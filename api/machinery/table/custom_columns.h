@@ -17,8 +17,8 @@ const struct custom_path *custom_path_new(struct arena *a, struct slice text, st
 /* The first value it finds; NULL: none. */
 const struct json *custom_path_find(const struct custom_path *p, const struct json *object);
 
-/* Of a version of spec.versions. */
-const struct custom_columns *custom_columns_new(struct arena *a, const struct json *version, struct err *err);
+/* Of a version of spec.versions. A column whose path is none of ours is left out (whoever writes it is told). */
+const struct custom_columns *custom_columns_new(struct arena *a, const struct json *version);
 void custom_columns_write(struct strbuf *out, const struct custom_columns *c);
 void custom_columns_cells(struct cells *cells, const struct custom_columns *c);
 

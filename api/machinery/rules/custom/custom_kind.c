@@ -11,9 +11,9 @@ static int complete(struct custom_resources *set, const struct json *versions, s
 	JSON_FOREACH (it, versions) {
 		struct resource *r = &set->rows[i++];
 		const struct json *schema = json_path(it, "schema", "openAPIV3Schema", NULL);
-		r->columns = custom_columns_new(&set->arena, it, err);
+		r->columns = custom_columns_new(&set->arena, it);
 		r->custom = schema ? custom_program_new(&set->arena, schema, err) : NULL;
-		if (!r->columns || (schema && !r->custom))
+		if (schema && !r->custom)
 			return err_wrap(err, "version %s", r->version);
 	}
 	return 0;

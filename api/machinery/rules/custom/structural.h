@@ -9,5 +9,8 @@
 
 /* Adds all that is wrong with it, in upstream's words; `path` is where it stands. */
 void structural_check(struct field_errors *e, const struct json *schema, const char *path);
+/* The same of what the root may not say where the status is written by itself: what is not a matter of properties would
+ * be lost there. */
+void structural_check_beside_status(struct field_errors *e, const struct json *schema, const char *path);
 
 #endif
