@@ -154,11 +154,18 @@ def _():
     o["status"] = {"conditions": [{"type": "Approved", "status": "True", "reason": "x", "message": "x"}], "certificate": get("mallory")["status"]["certificate"]}
     m.put(f"{CSRS}/victim/approval", o).want(200)
     eq(list(conditions("victim")), ["Approved"])
+    approved = conditions("victim")["Approved"]
+    true(approved["lastUpdateTime"] and approved["lastTransitionTime"], "times that nobody gave are the server's")
     first = certificate("victim")
     true(open(first).read() != open(path("mallory.crt")).read(), "approval brings no certificate")
     gone = get("victim")
     gone["status"]["conditions"] = []
     m.put(f"{CSRS}/victim/approval", gone).want(422)
+    # who signs brings no verdict, and takes none away
+    gone["status"]["conditions"] = [approved, {**approved, "type": "Denied"}]
+    has(api.put(f"{CSRS}/victim/status", gone).want(422).json["message"], 'updates may not add a condition of type "Denied"')
+    gone["status"]["conditions"] = []
+    has(api.put(f"{CSRS}/victim/status", gone).want(422).json["message"], 'updates may not remove a condition of type "Approved"')
 
 
 @case("a kubelet's client certificate is approved by itself, for its own name or by who brings in nodes")

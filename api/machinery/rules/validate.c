@@ -163,7 +163,9 @@ void validate_object(struct field_errors *e, const struct resource *r, const str
 		custom_program_check(e, r->custom, object, old, "", true);
 		custom_program_check_rules(e, r->custom, object, old, "");
 	}
-	if (*sub && ops->validate_part)
+	if (ops->validate_approval && strcmp(sub, "approval") == 0)
+		ops->validate_approval(e, object, old);
+	else if (*sub && ops->validate_part)
 		ops->validate_part(e, object, old);
 	if (*sub)
 		return; /* the rest is the old object's, which was valid */

@@ -43,6 +43,8 @@ struct kind_ops {
 	void (*validate)(struct field_errors *e, const struct json *object, const struct json *old);
 	/* The same of what a write of a subresource that is a part of the object (status, approval) brings. */
 	void (*validate_part)(struct field_errors *e, const struct json *object, const struct json *old);
+	/* The same of an approval, where that is held to other rules; absent: validate_part. */
+	void (*validate_approval)(struct field_errors *e, const struct json *object, const struct json *old);
 	/* Tells what is worth a warning of an object that is valid; `old` NULL: a creation. Its subresources bring
 	 * none. */
 	void (*warn)(struct warnings *w, const struct json *object, const struct json *old);

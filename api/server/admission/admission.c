@@ -81,6 +81,8 @@ static const struct plugin plugins[] = {
         {"ParamKindRights", ON_CREATE | ON_UPDATE, KIND_IS_POLICY, NULL, admit_param_kind, NULL, NO_SUBS, ALWAYS},
         {"ParamRefRights", ON_CREATE | ON_UPDATE, KIND_IS_POLICY_BINDING, NULL, admit_param_ref, NULL, NO_SUBS, ALWAYS},
         {"CertificateRequester", ON_CREATE, KIND_IS_CERTIFICATE_REQUEST, name_requester, NULL, NULL, NO_SUBS, ALWAYS},
+        {"CertificateConditionTimes", ON_UPDATE, KIND_IS_CERTIFICATE_REQUEST, stamp_conditions, NULL, NULL, EVERY_SUB,
+                ALWAYS},
         {"CertificateApproval", ON_UPDATE, KIND_IS_CERTIFICATE_REQUEST, NULL, admit_certificate_approval, NULL,
                 EVERY_SUB, BY_DEFAULT},
         {"CertificateSigning", ON_UPDATE, KIND_IS_CERTIFICATE_REQUEST, NULL, admit_certificate_signing, NULL, EVERY_SUB,

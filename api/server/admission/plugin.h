@@ -42,6 +42,7 @@ admission_fn admit_event;           /* event_rate_limit.c */
 admission_fn admit_pod_tolerations; /* pod_tolerations.c */
 admission_fn admit_allowed_tolerations;
 admission_fn name_requester; /* certificates.c */
+admission_fn stamp_conditions;
 admission_fn admit_certificate_approval;
 admission_fn admit_certificate_signing;
 admission_fn admit_certificate_subject;

@@ -1,6 +1,6 @@
-/* The certificates.k8s.io group. What was asked for is never changed: approval and status are written by themselves,
- * and each leaves the other's alone: approval says Approved or Denied, once and for good; status brings the certificate
- * and says Failed. */
+/* The certificates.k8s.io group. What was asked for is never changed: approval and status are written by themselves.
+ * An approval brings conditions, of which Approved or Denied are once and for good; a status brings the certificate and
+ * conditions, and no verdict. Upstream: pkg/registry/certificates and pkg/apis/certificates/validation. */
 #include "api/machinery/rules/groups.h"
 #include "api/machinery/rules/groups/signers.h"
 #include "api/machinery/rules/checks.h"
@@ -17,33 +17,51 @@ static bool is_verdict(const struct json *condition)
 	return slice_is(type, "Approved") || slice_is(type, "Denied");
 }
 
-/* Verdicts come from `verdicts`, all else from `others`. */
-static struct json *merge(struct arena *a, const struct json *verdicts, const struct json *others)
+static size_t count_of(const struct json *object, const char *type)
 {
-	struct json *list = json_new(a, JSON_ARRAY);
-	JSON_FOREACH (it, verdicts)
-		if (is_verdict(it))
-			json_append(list, json_copy(a, it));
-	JSON_FOREACH (it, others)
-		if (!is_verdict(it))
-			json_append(list, json_copy(a, it));
-	return list->first ? list : NULL;
+	size_t n = 0;
+	JSON_FOREACH (it, json_path(object, "status", "conditions", NULL))
+		n += slice_is(json_get_str(it, "type"), type);
+	return n;
 }
 
-static void keep_apart(struct arena *a, struct json *object, const struct json *old, bool is_approval)
+/* The condition of this type that as many of its type precede. */
+static const struct json *nth_of(const struct json *object, struct slice type, size_t n)
 {
-	struct json *status = json_need(a, object, "status", JSON_OBJECT), *old_status = json_get(old, "status");
-	struct json *now = json_get(status, "conditions"), *before = json_get(old_status, "conditions");
-	struct json *list = is_approval ? merge(a, now, before) : merge(a, before, now);
-	json_del(status, "conditions");
-	if (list)
-		json_set(a, status, "conditions", list);
-	struct json *certificate = json_get(old_status, "certificate");
-	if (is_approval) {
-		json_del(status, "certificate");
-		if (certificate)
-			json_set(a, status, "certificate", json_copy(a, certificate));
+	JSON_FOREACH (it, json_path(object, "status", "conditions", NULL))
+		if (slice_eq(json_get_str(it, "type"), type) && n-- == 0)
+			return it;
+	return NULL;
+}
+
+static const char *const verdicts[] = {"Approved", "Denied"};
+
+/* Verdicts that are as many as they were are what they were; else validation says what is wrong. */
+static void keep_verdicts(struct arena *a, struct json *object, const struct json *old)
+{
+	struct json *list = json_path(object, "status", "conditions", NULL), *kept = json_new(a, JSON_ARRAY);
+	size_t seen[COUNT_OF(verdicts)] = {0};
+	JSON_FOREACH (it, list) {
+		const struct json *from = it;
+		for (size_t i = 0; i < COUNT_OF(verdicts); i++)
+			if (slice_is(json_get_str(it, "type"), verdicts[i]) &&
+			        count_of(object, verdicts[i]) == count_of(old, verdicts[i]))
+				from = nth_of(old, json_get_str(it, "type"), seen[i]++);
+		json_append(kept, json_copy(a, from));
 	}
+	if (list)
+		json_set(a, json_get(object, "status"), "conditions", kept);
+}
+
+/* Of a status the conditions alone are taken. */
+static void keep_all_but_conditions(struct arena *a, struct json *object, const struct json *old)
+{
+	struct json *now = json_path(object, "status", "conditions", NULL), *before = json_get(old, "status");
+	struct json *status = before ? json_copy(a, before) : json_new(a, JSON_OBJECT);
+	json_del(status, "conditions");
+	if (now)
+		json_set(a, status, "conditions", json_copy(a, now));
+	json_set(a, object, "status", status);
 }
 
 static void request_prepare_update(struct arena *a, struct json *object, const struct json *old, const char *sub)
@@ -51,8 +69,10 @@ static void request_prepare_update(struct arena *a, struct json *object, const s
 	struct json *spec = json_get(old, "spec");
 	if (spec && !*sub)
 		json_set(a, object, "spec", json_copy(a, spec));
-	if (strcmp(sub, "approval") == 0 || strcmp(sub, "status") == 0)
-		keep_apart(a, object, old, *sub == 'a');
+	if (strcmp(sub, "approval") == 0)
+		keep_all_but_conditions(a, object, old);
+	else if (strcmp(sub, "status") == 0)
+		keep_verdicts(a, object, old);
 }
 
 /* ---- validation ---- */
@@ -136,14 +156,6 @@ static void check_spec(struct field_errors *e, const struct json *spec)
 	if (json_is(seconds, JSON_NUMBER) && json_int(seconds, 0) < SIGNER_SECONDS_MIN)
 		bad_number(e, "spec.expirationSeconds", json_int(seconds, 0),
 		        "may not specify a duration less than 600 seconds (10 minutes)");
-}
-
-static size_t count_of(const struct json *object, const char *type)
-{
-	size_t n = 0;
-	JSON_FOREACH (it, json_path(object, "status", "conditions", NULL))
-		n += slice_is(json_get_str(it, "type"), type);
-	return n;
 }
 
 /* What an older server let in is let in again. */
@@ -239,10 +251,25 @@ static void validate_request(struct field_errors *e, const struct json *object, 
 		check_spec(e, json_get(object, "spec"));
 }
 
-static void validate_part(struct field_errors *e, const struct json *object, const struct json *old)
+/* Whoever signs does not approve. */
+static void check_no_verdict(struct field_errors *e, const struct json *object, const struct json *old)
+{
+	for (size_t i = 0; i < COUNT_OF(verdicts); i++)
+		if (count_of(object, verdicts[i]) > count_of(old, verdicts[i]))
+			bad_forbidden(e, "status.conditions",
+			        at(e, "updates may not add a condition of type \"%s\"", verdicts[i]));
+}
+
+static void validate_status(struct field_errors *e, const struct json *object, const struct json *old)
 {
 	check_conditions(e, object, old);
+	check_no_verdict(e, object, old);
 	check_certificate(e, object, old);
+}
+
+static void validate_approval(struct field_errors *e, const struct json *object, const struct json *old)
+{
+	check_conditions(e, object, old);
 }
 
 const struct kind_ops kinds_certificates[] = {
@@ -251,7 +278,8 @@ const struct kind_ops kinds_certificates[] = {
                 .check_name = check_path_segment,
                 .prepare_update = request_prepare_update,
                 .validate = validate_request,
-                .validate_part = validate_part,
+                .validate_part = validate_status,
+                .validate_approval = validate_approval,
                 .columns = "Name,Age,SignerName,Requestor,RequestedDuration,Condition",
                 .cells = table_certificate_request},
         {0},

@@ -1,4 +1,5 @@
-/* Of requests for certificates: who asked is written into them (a part of their storage, upstream), and three plugins:
+/* Of requests for certificates: who asked is written into them, and when their conditions came about (parts of their
+ * storage, upstream), and three plugins:
  *
  *   CertificateApproval            who approves or denies needs the verb approve on the signer
  *   CertificateSigning             who brings a certificate, or says it failed, needs the verb sign on it
@@ -12,6 +13,7 @@
 #include "api/machinery/rules/groups/signers.h"
 #include "api/server/auth/rights/authorize.h"
 #include "api/server/call.h"
+#include "api/server/strategy.h"
 #include "base/check.h"
 
 #include <string.h>
@@ -37,6 +39,33 @@ int name_requester(struct admission *a, struct err *err)
 		if (!values)
 			values = json_set_slice(arena, extra, e->key, json_new(arena, JSON_ARRAY));
 		json_append(values, json_new_str(arena, e->value));
+	}
+	return 0;
+}
+
+/* ---- when conditions came about ---- */
+
+/* When a condition became what it is: at what was stored of the same type and status, else now. */
+static const char *transition_time(struct admission *a, const struct json *condition, const char *now)
+{
+	JSON_FOREACH (it, json_path(a->old, "status", "conditions", NULL))
+		if (slice_eq(json_get_str(it, "type"), json_get_str(condition, "type")) &&
+		        slice_eq(json_get_str(it, "status"), json_get_str(condition, "status")) &&
+		        json_get_str(it, "lastTransitionTime").len)
+			return json_cstr(a->arena, json_get(it, "lastTransitionTime"));
+	return now;
+}
+
+int stamp_conditions(struct admission *a, struct err *err)
+{
+	const char *now = strategy_time(a->arena, 0);
+	if (strcmp(a->sub, "approval") != 0 && strcmp(a->sub, "status") != 0)
+		return 0;
+	JSON_FOREACH (it, json_path(a->object, "status", "conditions", NULL)) {
+		if (!json_get_str(it, "lastUpdateTime").len)
+			json_set_cstr(a->arena, it, "lastUpdateTime", now);
+		if (!json_get_str(it, "lastTransitionTime").len)
+			json_set_cstr(a->arena, it, "lastTransitionTime", transition_time(a, it, now));
 	}
 	return 0;
 }

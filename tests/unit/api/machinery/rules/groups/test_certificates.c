@@ -1,6 +1,8 @@
 /* Certificate signing requests: what is asked for, the verdict, the certificate. */
 #include "tests/unit/api/machinery/rules/groups/group_cases.h"
 
+#include "api/machinery/rules/prepare.h"
+
 /* The request's bytes are another test's: every case here has that error, which comes first. */
 #define REQUEST "spec.request: Invalid value: \"[bytes]\": "
 #define SPEC(signer, usages, rest) \
@@ -77,6 +79,47 @@ static void a_verdict_is_one_and_lasts(void **state)
 	run_group_cases("certificates.k8s.io", cases, COUNT_OF(cases), "approval");
 }
 
+/* Whoever signs says that it failed, and no verdict. */
+static void a_status_brings_no_verdict(void **state)
+{
+	static const struct group_case cases[] = {
+	        {"certificatesigningrequests", STATUS(IS("Approved", "True")), "",
+	                "status.conditions: Forbidden: updates may not add a condition of type \"Approved\""},
+	        {"certificatesigningrequests", STATUS(IS("Failed", "True") "," IS("Denied", "True")), STATUS(""),
+	                "status.conditions: Forbidden: updates may not add a condition of type \"Denied\""},
+	        {"certificatesigningrequests", STATUS(IS("Failed", "True")), STATUS(IS("Approved", "True")),
+	                "status.conditions: Forbidden: updates may not remove a condition of type \"Approved\""},
+	        {"certificatesigningrequests", STATUS(IS("Approved", "True") "," IS("Failed", "True")),
+	                STATUS(IS("Approved", "True")), NULL},
+	};
+	run_group_cases("certificates.k8s.io", cases, COUNT_OF(cases), "status");
+}
+
+static struct json *written(const char *now, const char *before, const char *sub)
+{
+	const struct resource *r =
+	        resource_find(SLICE("certificates.k8s.io"), SLICE("v1"), SLICE("certificatesigningrequests"));
+	struct json *object = group_object(r, now);
+	prepare_update(&a, r, sub, object, group_object(r, before));
+	return json_get(object, "status");
+}
+
+static void each_part_is_written_by_itself(void **state)
+{
+	static const char old[] = "\"status\":{\"certificate\":\"eA==\",\"conditions\":[{\"type\":\"Approved\","
+	                          "\"status\":\"True\",\"message\":\"m\"}]}";
+	/* a verdict is as it was, wherever it stands now */
+	assert_true(
+	        json_equal(written("\"status\":{\"conditions\":[" IS("Failed", "True") "," IS("Approved", "True") "]}",
+	                           old, "status"),
+	                parse("{\"conditions\":[" IS("Failed", "True") ",{\"type\":\"Approved\",\"status\":\"True\","
+	                                                               "\"message\":\"m\"}]}")));
+	/* an approval brings conditions, and no certificate */
+	assert_true(json_equal(written("\"status\":{\"certificate\":\"eQ==\",\"conditions\":[" IS("Odd", "True") "]}",
+	                               old, "approval"),
+	        parse("{\"certificate\":\"eA==\",\"conditions\":[" IS("Odd", "True") "]}")));
+}
+
 static void a_certificate_is_one_and_stays(void **state)
 {
 	static const struct group_case cases[] = {
@@ -100,6 +143,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_teardown(what_is_asked_for, release),
 	        cmocka_unit_test_teardown(a_verdict_is_one_and_lasts, release),
+	        cmocka_unit_test_teardown(a_status_brings_no_verdict, release),
+	        cmocka_unit_test_teardown(each_part_is_written_by_itself, release),
 	        cmocka_unit_test_teardown(a_certificate_is_one_and_stays, release),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
