@@ -243,13 +243,15 @@ def _():
 def _():
     api.delete(f"{SCHEMAS}/service-accounts").want(200)
     api.patch(f"{SCHEMAS}/kube-scheduler", {"spec": {"matchingPrecedence": 801}}).want(200)
-    api.patch(f"{SCHEMAS}/catch-all", {"metadata": {"annotations": {"apf.kubernetes.io/autoupdate-spec": "false"}}, "spec": {"matchingPrecedence": 9999}}).want(200)
+    answer = api.patch(f"{SCHEMAS}/catch-all", {"spec": {"matchingPrecedence": 9999}}).want(422, "Invalid")
+    has(answer.json["message"], "spec of 'catch-all' must equal the fixed value")
+    api.patch(f"{LEVELS}/exempt", {"spec": {"exempt": {"lendablePercent": 5}}}).want(200)
     server.stop()
     server.start()
     begin()
     api.get(f"{SCHEMAS}/service-accounts").want(200)
     eq(api.get(f"{SCHEMAS}/kube-scheduler").json["spec"]["matchingPrecedence"], 800)
-    eq(api.get(f"{SCHEMAS}/catch-all").json["spec"]["matchingPrecedence"], 10000)
+    eq(api.get(f"{LEVELS}/exempt").json["spec"]["exempt"]["lendablePercent"], 5)  # the operator's to say
     eq(api.get(f"{LEVELS}/global-default").json["spec"]["limited"]["limitResponse"]["queuing"]["queueLengthLimit"], 3)
 
 

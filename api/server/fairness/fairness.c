@@ -9,7 +9,7 @@
 #include "api/server/fairness/fairness.h"
 
 #include "api/server/fairness/fairness_int.h"
-#include "api/server/fairness/presets.h"
+#include "api/machinery/rules/groups/flow_presets.h"
 #include "api/server/fairness/shuffle.h"
 #include "api/server/fairness/width.h"
 #include "api/server/state.h"

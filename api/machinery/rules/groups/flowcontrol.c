@@ -2,6 +2,7 @@
  * server's. Upstream: pkg/apis/flowcontrol/v1/defaults.go and validation. */
 #include "api/machinery/rules/fill.h"
 #include "api/machinery/rules/groups.h"
+#include "api/machinery/rules/groups/flow_presets.h"
 #include "api/machinery/rules/checks.h"
 #include "api/machinery/rules/checks_value.h"
 #include "api/machinery/table/printers.h"
@@ -20,6 +21,16 @@ enum {
 	HAND_MAX = 10,
 	HASH_BITS_MAX = 60, /* of a flow's hash */
 };
+
+/* What a cluster cannot do without is what it was from the start. */
+static void check_mandatory(struct field_errors *e, const struct json *o, bool is_schema)
+{
+	struct slice name = json_str(json_path(o, "metadata", "name", NULL));
+	const struct preset *p = preset_mandatory(is_schema, name);
+	const char *but = !is_schema && slice_is(name, "exempt") ? " except the 'spec.exempt' field" : "";
+	if (p && !preset_spec_is_right(e->arena, p, json_get(o, "spec")))
+		bad_value(e, "spec", SLICE("..."), at(e, "spec of '%s'%s must equal the fixed value", p->name, but));
+}
 
 static const struct json *spec_of(const struct json *o)
 {
@@ -256,6 +267,7 @@ static void validate_schema(struct field_errors *e, const struct json *o, const 
 	check_level_name(e, json_str(json_path(spec, "priorityLevelConfiguration", "name", NULL)));
 	JSON_FOREACH (it, json_get(spec, "rules"))
 		check_rule(e, at(e, "spec.rules[%zu]", i++), it);
+	check_mandatory(e, o, true);
 }
 
 /* ---- levels ---- */
@@ -342,6 +354,7 @@ static void validate_level(struct field_errors *e, const struct json *o, const s
 		bad_required(e, "spec.limited", "must not be empty when type is Limited");
 	else if (slice_is(type, "Limited"))
 		check_limited(e, limited);
+	check_mandatory(e, o, false);
 }
 
 const struct kind_ops kinds_flowcontrol[] = {

@@ -1,5 +1,5 @@
 /* FlowSchemas and the presets: which schema a request meets, which flows are one, and how stored presets are kept. */
-#include "api/server/fairness/presets.h"
+#include "api/machinery/rules/groups/flow_presets.h"
 #include "api/server/fairness/schemas.h"
 
 #include "tests/unit/unit.h"

@@ -1,6 +1,8 @@
 /* Fairness: whose requests a schema is about, and what a level lets through. */
 #include "tests/unit/api/machinery/rules/groups/group_cases.h"
 
+#include "api/machinery/rules/groups/flow_presets.h"
+
 #define API "flowcontrol.apiserver.k8s.io"
 #define SCHEMA(rest) "\"spec\":{\"priorityLevelConfiguration\":{\"name\":\"l\"}" rest "}"
 #define RULES(rest) SCHEMA(",\"rules\":[{" rest "}]")
@@ -154,6 +156,37 @@ static void conditions_are_named_once(void **state)
 	run_group_cases(API, cases, COUNT_OF(cases), "status");
 }
 
+static const char *at_spec(const struct preset *p)
+{
+	const char *but = !p->rules && strcmp(p->name, "exempt") == 0 ? " except the 'spec.exempt' field" : "";
+	return arena_printf(
+	        &a, "spec: Invalid value: \"...\": spec of '%s'%s must equal the fixed value", p->name, but);
+}
+
+static const char *errors_of(const struct preset *p, const struct json *object)
+{
+	return group_errors(resource_find(SLICE(API), SLICE("v1"), slice_of(p->plural)), object, NULL, "");
+}
+
+/* What a cluster starts with is in order, and what it cannot do without stays so. */
+static void mandatory_ones_stay_as_they_are(void **state)
+{
+	for (const struct preset *p = presets; p->name; p++) {
+		struct json *o = preset_object(&a, p);
+		assert_string_equal(errors_of(p, o), "");
+		json_set_int(&a, json_get(o, "spec"), "matchingPrecedence", 77);
+		const char *want = p->is_mandatory ? at_spec(p) : "";
+		assert_string_equal(errors_of(p, o), want);
+	}
+	/* how much others may borrow of the exempt level is the operator's to say */
+	const struct preset *exempt = preset_mandatory(false, SLICE("exempt"));
+	struct json *o = preset_object(&a, exempt);
+	json_set_int(&a, json_path(o, "spec", "exempt", NULL), "lendablePercent", 50);
+	assert_string_equal(errors_of(exempt, o), "");
+	assert_false(preset_reconcile(&a, exempt, o));
+	assert_null(preset_mandatory(true, SLICE("probes")));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -162,6 +195,7 @@ int main(void)
 	        cmocka_unit_test_teardown(a_rule_is_about_something, release),
 	        cmocka_unit_test_teardown(a_level_lets_so_much_through, release),
 	        cmocka_unit_test_teardown(conditions_are_named_once, release),
+	        cmocka_unit_test_teardown(mandatory_ones_stay_as_they_are, release),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

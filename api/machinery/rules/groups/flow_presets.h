@@ -1,7 +1,7 @@
 /* The priority levels and flow schemas of a new cluster: upstream's (apiserver/pkg/apis/flowcontrol/bootstrap). Tables.
  */
-#ifndef K3X_API_SERVER_FAIRNESS_PRESETS_H
-#define K3X_API_SERVER_FAIRNESS_PRESETS_H
+#ifndef K3X_API_MACHINERY_RULES_GROUPS_FLOW_PRESETS_H
+#define K3X_API_MACHINERY_RULES_GROUPS_FLOW_PRESETS_H
 
 #include "base/json/json.h"
 
@@ -16,10 +16,15 @@ extern const struct preset presets[]; /* ends with a NULL name; levels before th
 
 #define PRESET_AUTOUPDATE "apf.kubernetes.io/autoupdate-spec"
 
+/* The mandatory one of that name among the schemas or the levels; NULL: there is none. */
+const struct preset *preset_mandatory(bool is_schema, struct slice name);
+/* Whether a spec is what that of a mandatory one must be. Of the level `exempt` the member `exempt` is the
+ * operator's. */
+bool preset_spec_is_right(struct arena *a, const struct preset *p, const struct json *spec);
 /* The whole object, in the arena. */
 struct json *preset_object(struct arena *a, const struct preset *p);
-/* Brings a stored object to what it should be. False: it is so, or somebody else's: its annotation says "false", or
- * says nothing and it was changed (its generation is not 1). */
+/* Brings a stored object to what it should be (of the level `exempt` the member `exempt` stays). False: it is so, or
+ * somebody else's: its annotation says "false", or says nothing and it was changed (its generation is not 1). */
 bool preset_reconcile(struct arena *a, const struct preset *p, struct json *stored);
 
 #endif

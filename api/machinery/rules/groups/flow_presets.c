@@ -1,11 +1,11 @@
-/* See presets.h.
+/* See flow_presets.h.
  *
  * Rules of schemas are written short: subjects, a bar, and what they ask for:
  *
  *     "g:GROUP u:USER s:ACCOUNT-OF-KUBE-SYSTEM | *"                               everything
  *     "... | VERB,VERB GROUP RESOURCE,RESOURCE [cluster]; /PATH,/PATH"            these, in all namespaces; and paths
  * (get) */
-#include "api/server/fairness/presets.h"
+#include "api/machinery/rules/groups/flow_presets.h"
 
 #include "base/check.h"
 
@@ -163,9 +163,32 @@ struct json *preset_object(struct arena *a, const struct preset *p)
 	return o;
 }
 
+const struct preset *preset_mandatory(bool is_schema, struct slice name)
+{
+	for (const struct preset *p = presets; p->name; p++)
+		if (p->is_mandatory && (p->rules != NULL) == is_schema && slice_is(name, p->name))
+			return p;
+	return NULL;
+}
+
+/* What the spec must be, where it is now this. */
+static struct json *wanted_spec(struct arena *a, const struct preset *p, const struct json *spec)
+{
+	struct json *wanted = spec_of(a, p), *own = json_get(spec, "exempt");
+	if (p->is_mandatory && json_get(wanted, "exempt") && json_is(own, JSON_OBJECT))
+		json_set(a, wanted, "exempt", json_copy(a, own));
+	return wanted;
+}
+
+bool preset_spec_is_right(struct arena *a, const struct preset *p, const struct json *spec)
+{
+	return json_equal(spec, wanted_spec(a, p, spec));
+}
+
 bool preset_reconcile(struct arena *a, const struct preset *p, struct json *stored)
 {
-	struct json *meta = json_need(a, stored, "metadata", JSON_OBJECT), *wanted = spec_of(a, p);
+	struct json *meta = json_need(a, stored, "metadata", JSON_OBJECT),
+	            *wanted = wanted_spec(a, p, json_get(stored, "spec"));
 	struct slice says = json_str(json_get(json_get(meta, "annotations"), PRESET_AUTOUPDATE));
 	bool is_ours = p->is_mandatory || slice_is(says, "true") ||
 	               (!slice_is(says, "false") && json_get_int(meta, "generation", 1) == 1);
