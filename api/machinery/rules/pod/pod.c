@@ -1,5 +1,6 @@
 /* Defaults of pods and pod templates (upstream: pkg/apis/core/v1/defaults.go), and what a new pod's status says. */
 #include "api/machinery/rules/pod/pod.h"
+#include "api/machinery/rules/pod/pod_parts_int.h"
 #include "api/machinery/rules/fill.h"
 
 #include "base/check.h"
@@ -185,44 +186,6 @@ const char *pod_qos_class(const struct json *spec)
 	return !any ? "BestEffort" : guaranteed ? "Guaranteed" : "Burstable";
 }
 
-/* What was said by annotations before there was a field; the field goes before it. "runtime/default", "unconfined",
- * "localhost/NAME". */
-static struct json *profile_of_annotation(struct arena *a, struct slice text)
-{
-	static const char local[] = "localhost/";
-	struct json *p = json_new(a, JSON_OBJECT);
-	struct slice name = {text.ptr + strlen(local), text.len - strlen(local)};
-	if (slice_is(text, "runtime/default")) {
-		json_set_cstr(a, p, "type", "RuntimeDefault");
-	} else if (slice_is(text, "unconfined")) {
-		json_set_cstr(a, p, "type", "Unconfined");
-	} else if (slice_starts(text, local)) {
-		json_set_cstr(a, p, "type", "Localhost");
-		json_set_str(a, p, "localhostProfile", name);
-	} else {
-		return NULL;
-	}
-	return p;
-}
-
-static void apparmor_by_annotations(struct arena *a, const struct json *object)
-{
-	static const char *const lists[] = {"containers", "initContainers"};
-	const struct json *annotations = json_path(object, "metadata", "annotations", NULL),
-	                  *spec = json_get(object, "spec");
-	if (!annotations || json_path(spec, "securityContext", "appArmorProfile", NULL))
-		return;
-	for (size_t i = 0; i < COUNT_OF(lists); i++)
-		JSON_FOREACH (c, json_get(spec, lists[i])) {
-			const char *key = arena_printf(a, "container.apparmor.security.beta.kubernetes.io/%.*s",
-			        SLICE_FMT(json_get_str(c, "name")));
-			struct json *profile = profile_of_annotation(a, json_get_str(annotations, key));
-			if (profile && !json_path(c, "securityContext", "appArmorProfile", NULL))
-				json_set(
-				        a, json_need(a, c, "securityContext", JSON_OBJECT), "appArmorProfile", profile);
-		}
-}
-
 /* What a term's matchLabelKeys name becomes a part of its selector, with the pod's own values; of mismatchLabelKeys
  * what must differ. Keys that the pod lacks are left out. Upstream: applyMatchLabelKeysAndMismatchLabelKeys. */
 static void add_label_keys(
@@ -271,7 +234,7 @@ static void tell_gated(struct arena *a, struct json *status)
 void pod_prepare_create(struct arena *a, struct json *object)
 {
 	match_label_keys(a, object);
-	apparmor_by_annotations(a, object);
+	pod_annotations_sync(a, object);
 	struct json *status = json_set(a, object, "status", json_new(a, JSON_OBJECT));
 	json_set_cstr(a, status, "phase", "Pending");
 	json_set_cstr(a, status, "qosClass", pod_qos_class(json_get(object, "spec")));

@@ -46,6 +46,15 @@ void validate_pod_scheduling(struct field_errors *e, const char *base, const str
 /* The names by which it is known or knows others: hosts, resolvers, aliases. */
 void validate_pod_names(struct field_errors *e, const char *base, const struct json *spec);
 
+/* Annotations that the server reads, or that fields have taken the place of: what a new pod's say and its fields do not
+ * the other gets to say, too; what each may say (`field`: where they stand); that they say what the fields say; which
+ * of them stay. */
+void pod_annotations_sync(struct arena *a, struct json *object);
+void validate_pod_annotations(
+        struct field_errors *e, const char *field, const struct json *annotations, const struct json *spec);
+void validate_pod_annotations_match(struct field_errors *e, const struct json *object);
+void validate_pod_annotations_stay(struct field_errors *e, const struct json *object, const struct json *old);
+
 /* All of the spec but a few members stays. */
 void validate_pod_update(struct field_errors *e, const struct json *object, const struct json *old);
 /* What a status may say beside what it said. */

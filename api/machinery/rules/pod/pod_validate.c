@@ -138,7 +138,10 @@ static bool has_ephemeral(const struct json *spec)
 void validate_pod_template(struct field_errors *e, const char *field, const struct json *tmpl)
 {
 	struct pod_volumes volumes = POD_VOLUMES_INIT;
+	const struct json *annotations = json_path(tmpl, "metadata", "annotations", NULL);
 	check_labels(e, at(e, "%s.labels", field), json_path(tmpl, "metadata", "labels", NULL));
+	check_annotations(e, at(e, "%s.annotations", field), annotations);
+	validate_pod_annotations(e, at(e, "%s.annotations", field), annotations, json_get(tmpl, "spec"));
 	check_spec(e, at(e, "%s.spec", field), json_get(tmpl, "spec"), &volumes);
 	if (has_ephemeral(json_get(tmpl, "spec")))
 		bad_forbidden(e, at(e, "%s.spec.ephemeralContainers", field),
@@ -149,13 +152,18 @@ void validate_pod_template(struct field_errors *e, const char *field, const stru
 void validate_pod(struct field_errors *e, const struct json *object, const struct json *old)
 {
 	struct pod_volumes volumes = POD_VOLUMES_INIT;
-	check_spec(e, "spec", json_get(object, "spec"), &volumes);
-	pod_volumes_release(&volumes);
 	const struct json *spec = json_get(object, "spec"), *gates = json_get(spec, "schedulingGates");
+	validate_pod_annotations(e, "metadata.annotations", json_path(object, "metadata", "annotations", NULL), spec);
+	check_spec(e, "spec", spec, &volumes);
+	pod_volumes_release(&volumes);
 	if (!old && gates && gates->first && json_get_str(spec, "nodeName").len)
 		bad_forbidden(e, "spec.nodeName", "cannot be set until all schedulingGates have been cleared");
-	if (old)
+	if (old) {
+		validate_pod_annotations_stay(e, object, old);
 		validate_pod_update(e, object, old);
-	else if (has_ephemeral(json_get(object, "spec")))
+		return;
+	}
+	if (has_ephemeral(spec))
 		bad_forbidden(e, "spec.ephemeralContainers", "cannot be set on create");
+	validate_pod_annotations_match(e, object);
 }

@@ -175,21 +175,6 @@ static void what_kubectl_debug_writes_changes_one_list(void **state)
 	assert_string_equal(json_cstr(&a, json_get(e, "terminationMessagePath")), "/dev/termination-log");
 }
 
-static void apparmor_annotations_become_fields(void **state)
-{
-	struct json *v = parse(
-	        "{\"metadata\":{\"annotations\":{\"container.apparmor.security.beta.kubernetes.io/c\":\"localhost/x\","
-	        "\"container.apparmor.security.beta.kubernetes.io/d\":\"runtime/default\"}},\"spec\":{\"containers\":[{"
-	        "\"name\":\"c\"},{\"name\":\"d\",\"securityContext\":{\"appArmorProfile\":{\"type\":\"Unconfined\"}}},{"
-	        "\"name\":\"e\"}]}}");
-	prepare_create(&a, row("", "v1", "pods"), v);
-	struct json *c = json_path(v, "spec", "containers", NULL)->first;
-	assert_json(json_path(c, "securityContext", "appArmorProfile", NULL),
-	        "{\"type\":\"Localhost\",\"localhostProfile\":\"x\"}");
-	assert_json(json_path(c->next, "securityContext", "appArmorProfile", NULL), "{\"type\":\"Unconfined\"}");
-	assert_null(json_path(c->next->next, "securityContext", "appArmorProfile", NULL));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -198,7 +183,6 @@ int main(void)
 	        cmocka_unit_test_teardown(what_defaults_fill_in_is_no_new_generation, release),
 	        cmocka_unit_test_teardown(a_job_is_given_its_selector_and_labels, release),
 	        cmocka_unit_test_teardown(a_service_loses_what_its_new_type_lacks, release),
-	        cmocka_unit_test_teardown(apparmor_annotations_become_fields, release),
 	        cmocka_unit_test_teardown(what_kubectl_debug_writes_changes_one_list, release),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
