@@ -322,6 +322,26 @@ def _():
     true("hostUsers" not in answer.json["spec"]["template"]["spec"], "in templates, too")
 
 
+@case("devices that are claimed are refused wherever a pod or a template asks for them")
+def _():
+    refused = "dynamic resource allocation is not served; devices of device plugins are asked for in resources.limits"
+    claims, plain = [{"name": "g", "resourceClaimName": "g"}], {"name": "c", "image": "x:1"}
+    asking = {**plain, "resources": {"claims": [{"name": "g"}]}}
+
+    def template(spec):
+        return {"metadata": {"labels": {"a": "b"}}, "spec": {"restartPolicy": "Never", **spec}}
+
+    def cron(spec):
+        return {"metadata": {"name": "k"}, "spec": {"schedule": "@daily", "jobTemplate": {"spec": {"template": template(spec)}}}}
+    for spec, path in (({"containers": [plain], "resourceClaims": claims}, "resourceClaims"),
+                       ({"containers": [plain, {**asking, "name": "d"}]}, "containers[1].resources.claims"),
+                       ({"containers": [plain], "initContainers": [{**asking, "name": "i"}]}, "initContainers[0].resources.claims")):
+        for url, body, base in (("/api/v1/namespaces/default/pods", {"metadata": {"name": "k"}, "spec": spec}, "spec"),
+                                ("/api/v1/namespaces/default/podtemplates", {"metadata": {"name": "k"}, "template": template(spec)}, "template.spec"),
+                                ("/apis/batch/v1/namespaces/default/cronjobs", cron(spec), "spec.jobTemplate.spec.template.spec")):
+            has(t.api.post(url, body).want(403, "Forbidden").json["message"], f"{base}.{path}: {refused}")
+
+
 @case("pods are not resized in place: upstream's feature is off, and its path not there")
 def _():
     t.api.patch("/api/v1/namespaces/t/pods/nobody/resize", {}).want(404)

@@ -4,7 +4,8 @@
  * its part is built.
  *
  * Writes of objects that come with them fail nowhere: what is warned of is not there afterwards. But for one: a pod
- * that claims devices (resourceClaims) cannot do its work without them, and is refused rather than run so. */
+ * that claims devices (resourceClaims, resources.claims of a container) cannot do its work without them, and is refused
+ * rather than run so; a template, too. */
 #include "api/server/admission/admission.h"
 #include "api/server/admission/plugin.h"
 
@@ -79,8 +80,6 @@ static void drop_of_containers(const struct drop *d, const struct json *spec, co
 		if (!has_resize(d->a))
 			drop(d, c, "resizePolicy", arena_printf(d->a->arena, "%s.resizePolicy", here),
 			        "InPlacePodVerticalScaling");
-		drop(d, json_get(c, "resources"), "claims", arena_printf(d->a->arena, "%s.resources.claims", here),
-		        "DynamicResourceAllocation");
 		drop_proc_mount(d, json_get(c, "securityContext"),
 		        arena_printf(d->a->arena, "%s.securityContext.procMount", here));
 	}
@@ -144,24 +143,59 @@ static void drop_of_spec(const struct drop *d, struct json *spec)
 	drop_trust_bundles(d, spec);
 }
 
+/* ---- devices that are claimed ---- */
+
+static bool is_some(const struct json *list)
+{
+	return list && list->first;
+}
+
+/* Where the spec asks for some: "resourceClaims", "containers[0].resources.claims"; NULL: nowhere. */
+static const char *claims_in(struct arena *a, const struct json *spec)
+{
+	if (is_some(json_get(spec, "resourceClaims")))
+		return "resourceClaims";
+	for (size_t i = 0; i < COUNT_OF(lists); i++) {
+		int k = 0;
+		JSON_FOREACH (c, json_get(spec, lists[i])) {
+			if (is_some(json_path(c, "resources", "claims", NULL)))
+				return arena_printf(a, "%s[%d].resources.claims", lists[i], k);
+			k++;
+		}
+	}
+	return NULL;
+}
+
+/* Where a spec of pods stands in an object; its place is for messages. */
+static struct json *spec_in(const struct admission *a, const struct json *object, const char **ret_base)
+{
+	bool is_pod = resource_has(a->resource, KIND_IS_POD);
+	*ret_base = is_pod                                               ? "spec"
+	            : json_path(object, "spec", "jobTemplate", NULL)     ? "spec.jobTemplate.spec.template.spec"
+	            : json_is(json_get(object, "template"), JSON_OBJECT) ? "template.spec"
+	                                                                 : "spec.template.spec";
+	return json_get(is_pod ? object : admission_template_of(object), "spec");
+}
+
+/* What was let in before stays, so that the rest of it can be changed; no pod comes of it. */
 static int refuse_claims(const struct drop *d, const struct json *spec, struct err *err)
 {
-	const struct json *claims = json_get(spec, "resourceClaims");
-	if (!claims || !claims->first)
+	const char *base, *path = claims_in(d->a->arena, spec);
+	if (!path || (d->a->old && claims_in(d->a->arena, spec_in(d->a, d->a->old, &base))))
 		return 0;
 	return err_set(err, ERR_FORBIDDEN,
-	        "%s \"%.*s\" is forbidden: %s.resourceClaims: dynamic resource allocation is not served; devices of "
-	        "device "
-	        "plugins are asked for in resources.limits",
-	        d->a->resource->plural, SLICE_FMT(d->a->name), d->base);
+	        "%s \"%.*s\" is forbidden: %s.%s: dynamic resource allocation is not served; devices of device plugins "
+	        "are asked for in resources.limits",
+	        d->a->resource->plural, SLICE_FMT(d->a->name), d->base, path);
 }
+
+/* ---- the plugin ---- */
 
 int drop_disabled_fields(struct admission *a, struct err *err)
 {
 	bool is_pod = resource_has(a->resource, KIND_IS_POD);
-	const struct json *holder = is_pod ? a->object : admission_template_of(a->object);
-	struct json *spec = json_get(holder, "spec");
-	struct drop d = {a, is_pod ? "spec" : "spec.template.spec"};
+	struct drop d = {.a = a};
+	struct json *spec = spec_in(a, a->object, &d.base);
 	if (is_pod && a->operation == ADMISSION_UPDATE && !*a->sub)
 		return 0; /* none of them may change, and what was there stays */
 	if (json_is(spec, JSON_OBJECT) && (!*a->sub || strcmp(a->sub, "ephemeralcontainers") == 0)) {
