@@ -75,6 +75,12 @@ static bool is_zero(const unsigned char *bytes, size_t n)
 	return true;
 }
 
+static bool is_loopback(const struct ip *ip)
+{
+	const unsigned char *b = ip->bytes;
+	return ip->family == IP_V6 ? is_zero(b, 15) && b[15] == 1 : b[0] == 127;
+}
+
 /* Why nobody may send to it from elsewhere; NULL: they may. */
 static const char *unreachable_error(const struct ip *ip)
 {
@@ -82,7 +88,7 @@ static const char *unreachable_error(const struct ip *ip)
 	bool v6 = ip->family == IP_V6;
 	if (is_zero(b, ip_bytes(ip->family)))
 		return "may not be unspecified";
-	if (v6 ? is_zero(b, 15) && b[15] == 1 : b[0] == 127)
+	if (is_loopback(ip))
 		return "may not be in the loopback range (127.0.0.0/8, ::1/128)";
 	if (v6 ? b[0] == 0xfe && (b[1] & 0xc0) == 0x80 : b[0] == 169 && b[1] == 254)
 		return "may not be in the link-local range (169.254.0.0/16, fe80::/10)";
@@ -99,6 +105,18 @@ void check_reachable_ip(struct field_errors *e, const char *field, struct slice 
 		bad = at(e, "%s (%.*s)", bad, SLICE_FMT(text)); /* as it was written */
 	if (bad)
 		bad_value(e, field, text, bad);
+}
+
+bool endpoint_ip_is_fine(const struct ip *ip)
+{
+	return is_loopback(ip) || !unreachable_error(ip);
+}
+
+void check_endpoint_ip(struct field_errors *e, const char *field, struct slice text)
+{
+	struct ip ip;
+	if (sloppy_ip_parse(text, &ip) && !endpoint_ip_is_fine(&ip))
+		check_reachable_ip(e, field, text);
 }
 
 /* ---- names ---- */

@@ -13,16 +13,15 @@ bool sloppy_ip_parse(struct slice text, struct ip *ret);
 /* The same of a network; bits behind the prefix are cleared. */
 bool sloppy_net_parse(struct slice text, struct ip_net *ret);
 
-/* NULL when others may send to it: it is neither unspecified, nor loopback, nor of one link. Else upstream's message.
- */
-const char *unreachable_ip_error(const struct ip *ip);
-
 /* Each adds what is wrong with the value to `e` at `field`. */
 void check_ip(struct field_errors *e, const char *field, struct slice text);
 void check_net(struct field_errors *e, const char *field, struct slice text);
 /* One that others may send to: neither unspecified, nor loopback, nor of one link. What is no address at all is
  * check_ip()'s. */
 void check_reachable_ip(struct field_errors *e, const char *field, struct slice text);
+/* The same of an endpoint's, where loopback is taken: a server that is bound to it says so of itself. */
+void check_endpoint_ip(struct field_errors *e, const char *field, struct slice text);
+bool endpoint_ip_is_fine(const struct ip *ip);
 /* Of a service or container: "http". Every rule that is broken is an error of its own. */
 void check_port_name(struct field_errors *e, const char *field, struct slice name);
 /* "*.example.com" */

@@ -38,6 +38,8 @@ static void check_addresses(struct field_errors *e, int endpoint, const struct j
 		if (is_ip && (!sloppy_ip_parse(json_str(it), &ip) || ip.family != family))
 			bad_value(e, at(e, "endpoints[%d].addresses[%d]", endpoint, i), json_str(it),
 			        family == IP_V4 ? "must be a valid IPv4 address" : "must be a valid IPv6 address");
+		else if (is_ip && !endpoint_ip_is_fine(&ip))
+			check_endpoint_ip(e, at(e, "endpoints[%d].addresses[%d]", endpoint, i), json_str(it));
 		if (slice_is(type, "FQDN"))
 			check_full_domain(e, at(e, "endpoints[%d].addresses[%d]", endpoint, i), json_str(it));
 		i++;

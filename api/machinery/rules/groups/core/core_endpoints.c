@@ -25,8 +25,8 @@ static bool is_fine(const struct json *address)
 	const struct json *node = json_get(address, "nodeName");
 	struct slice host = json_get_str(address, "hostname");
 	struct ip ip;
-	return sloppy_ip_parse(json_get_str(address, "ip"), &ip) && !(host.len && validate_dns1123_label(host)) &&
-	       !(node && validate_dns1123_subdomain(json_str(node)));
+	return sloppy_ip_parse(json_get_str(address, "ip"), &ip) && endpoint_ip_is_fine(&ip) &&
+	       !(host.len && validate_dns1123_label(host)) && !(node && validate_dns1123_subdomain(json_str(node)));
 }
 
 static void tell_address(struct field_errors *e, const char *here, const struct json *address)
@@ -42,6 +42,7 @@ static void tell_address(struct field_errors *e, const char *here, const struct 
 		bad_value(e, at(e, "%s.nodeName", here), json_str(node), bad);
 	if (!sloppy_ip_parse(ip, &unused))
 		bad_value(e, at(e, "%s.ip", here), ip, "must be a valid IP address");
+	check_endpoint_ip(e, at(e, "%s.ip", here), ip);
 }
 
 static void check_addresses(struct field_errors *e, int subset, const char *list, const struct json *addresses)

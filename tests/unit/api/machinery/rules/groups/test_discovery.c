@@ -29,6 +29,16 @@ static void addresses_are_of_the_slices_type(void **state)
 	                AT ": Invalid value: \"fd00::1\": must be a valid IPv4 address"},
 	        {"endpointslices", ADDRESS("IPv6", "10.0.0.1"), NULL,
 	                AT ": Invalid value: \"10.0.0.1\": must be a valid IPv6 address"},
+	        {"endpointslices", ADDRESS("IPv4", "0.0.0.0"), NULL,
+	                AT ": Invalid value: \"0.0.0.0\": may not be unspecified (0.0.0.0)"},
+	        {"endpointslices", ADDRESS("IPv6", "fe80::1"), NULL,
+	                AT ": Invalid value: \"fe80::1\": may not be in the link-local range (169.254.0.0/16, "
+	                   "fe80::/10)"},
+	        {"endpointslices", ADDRESS("IPv4", "224.0.0.9"), NULL,
+	                AT
+	                ": Invalid value: \"224.0.0.9\": may not be in the link-local multicast range (224.0.0.0/24, "
+	                "ff02::/10)"},
+	        {"endpointslices", ADDRESS("IPv4", "127.0.0.1"), NULL, NULL}, /* upstream refuses it */
 	        {"endpointslices", ADDRESS("FQDN", "a"), NULL,
 	                AT ": Invalid value: \"a\": should be a domain with at least two segments separated by dots"},
 	        {"endpointslices",

@@ -12,6 +12,13 @@ static void subsets_are_addresses_and_ports(void **state)
 	        {"endpoints", SUBSET("\"notReadyAddresses\":[{\"ip\":\"fd00::1\"}]"), NULL, NULL},
 	        {"endpoints", SUBSET("\"ports\":[{\"port\":80}]"), NULL,
 	                "subsets[0]: Required value: must specify `addresses` or `notReadyAddresses`"},
+	        {"endpoints", ADDRESS("\"ip\":\"127.0.0.1\""), NULL, NULL}, /* upstream refuses it */
+	        {"endpoints", ADDRESS("\"ip\":\"169.254.1.1\""), NULL,
+	                "subsets[0].addresses[0].ip: Invalid value: \"169.254.1.1\": may not be in the link-local "
+	                "range "
+	                "(169.254.0.0/16, fe80::/10)"},
+	        {"endpoints", ADDRESS("\"ip\":\"::\""), NULL,
+	                "subsets[0].addresses[0].ip: Invalid value: \"::\": may not be unspecified (::)"},
 	        {"endpoints", ADDRESS("\"ip\":\"a\""), NULL,
 	                "subsets[0].addresses[0].ip: Invalid value: \"a\": must be a valid IP address, (e.g. 10.9.8.7 "
 	                "or 2001:db8::ffff); subsets[0].addresses[0].ip: Invalid value: \"a\": must be a valid IP "
