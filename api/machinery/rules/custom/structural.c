@@ -258,7 +258,6 @@ static void check_condition_words(struct field_errors *e, const struct json *s, 
 		const char *word, *must_be;
 	} empty[] = {
 	        {"type", "empty"},
-	        {"additionalProperties", "undefined"},
 	        {"default", "undefined"},
 	        {"title", "empty"},
 	        {"description", "empty"},
@@ -271,13 +270,16 @@ static void check_condition_words(struct field_errors *e, const struct json *s, 
 	        {"x-kubernetes-map-type", "undefined"},
 	        {"x-kubernetes-validations", "empty"},
 	};
+	const struct json *extra = json_get(s, "additionalProperties");
 	for (size_t i = 0; i < COUNT_OF(empty); i++) {
-		bool is_plain = strcmp(empty[i].must_be, "undefined") == 0;
-		const struct json *v = is_plain ? json_get(s, empty[i].word) : word(s, empty[i].word);
-		if (v && !(json_is(v, JSON_BOOL) && !v->boolean && i == 1))
+		/* what must be undefined may not even be there to say nothing */
+		bool is_any = strcmp(empty[i].must_be, "undefined") == 0;
+		if (is_any ? json_get(s, empty[i].word) : word(s, empty[i].word))
 			bad_forbidden(e, child(e, path, empty[i].word),
 			        at(e, "must be %s to be structural", empty[i].must_be));
 	}
+	if (json_is(extra, JSON_OBJECT) || json_bool(extra, false))
+		bad_forbidden(e, child(e, path, "additionalProperties"), "must be undefined to be structural");
 	if (json_get(json_get(s, "properties"), "metadata"))
 		bad_forbidden(e, keyed(e, path, "properties", SLICE("metadata")),
 		        "must not be specified in a nested context");
