@@ -1,5 +1,5 @@
-/* The priority levels and flow schemas of machinery/rules/groups/flow_presets.h: made when they are absent, the mandatory ones held to
- * what they must be, the others as long as nobody has said that they are his (the annotation
+/* The priority levels and flow schemas of machinery/rules/groups/flow_presets.h: made when they are absent, the
+ * mandatory ones held to what they must be, the others as long as nobody has said that they are his (the annotation
  * apf.kubernetes.io/autoupdate-spec). By the server that leads, before it answers anybody and every minute after that,
  * for what was deleted comes back, as upstream. Who writes is the server itself, as with roles.c. */
 #include "api/server/duties/writes.h"
