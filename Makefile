@@ -42,10 +42,12 @@ CPPFLAGS := -I. -I$(B)/gen -Ibuild/gen
 UV_STATIC := $(if $(wildcard /usr/lib/*/libuv_a.a),-luv_a,-luv)
 # What libcrypto itself was built with, beside zlib: nothing on Debian 12, zstd on Debian 13.
 CRYPTO_NEEDS := $(filter -lzstd,$(shell pkg-config --static --libs-only-l libcrypto 2>/dev/null))
+# Debian 13's liblz4 takes its hash from libxxhash.
+LZ4_NEEDS := $(filter -lxxhash,$(shell pkg-config --static --libs-only-l liblz4 2>/dev/null))
 comma := ,
 # The sanitizers stand between the program and libcrypt, and find the real one only where it is shared.
 CRYPT := $(if $(filter asan tsan fuzz,$(VARIANT)),-Wl$(comma)-Bdynamic -lcrypt -Wl$(comma)-Bstatic,-lcrypt)
-LIBS := -Wl,-Bstatic -lraft -lllhttp -lnghttp2 -lsqlite3 -lprotobuf-c -lyaml -ljansson -llz4 -lssl -lcrypto $(CRYPTO_NEEDS) -lz $(CRYPT) $(UV_STATIC) -Wl,-Bdynamic -lpthread -ldl -lm -lrt
+LIBS := -Wl,-Bstatic -lraft -lllhttp -lnghttp2 -lsqlite3 -lprotobuf-c -lyaml -ljansson -llz4 $(LZ4_NEEDS) -lssl -lcrypto $(CRYPTO_NEEDS) -lz $(CRYPT) $(UV_STATIC) -Wl,-Bdynamic -lpthread -ldl -lm -lrt
 LDFLAGS := $(LDFLAGS_$(VARIANT))
 
 .PHONY: all deps check up down clean clean-data lint lint-quick format asan tsan install test-unit fuzz fuzz-corpus
