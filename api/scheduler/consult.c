@@ -21,7 +21,7 @@
  * keeps of a pod that was given up is its own business: upstream doesn't tell it either. */
 #include "api/scheduler/scheduler_int.h"
 
-#include "api/scheduler/extender_opinions.h"
+#include "api/scheduler/extenders/extender_opinions.h"
 #include "base/log.h"
 #include "base/rt/sm.h"
 

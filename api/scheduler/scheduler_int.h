@@ -23,7 +23,7 @@
 #include "api/client/meta.h"
 #include "api/client/recorder.h"
 #include "api/machinery/schema/selector.h"
-#include "api/scheduler/extender_wire.h"
+#include "api/scheduler/extenders/extender_wire.h"
 #include "api/scheduler/scheduler.h"
 #include "base/check.h"
 #include "base/json/scan.h"

@@ -1,6 +1,6 @@
 /* Any bytes as an extender's answer, to each of its calls: refused with a message, or what is read of it can be used.
  */
-#include "api/scheduler/extender_opinions.h"
+#include "api/scheduler/extenders/extender_opinions.h"
 
 #include "base/check.h"
 

@@ -1,5 +1,5 @@
 /* See extender_opinions.h. */
-#include "api/scheduler/extender_opinions.h"
+#include "api/scheduler/extenders/extender_opinions.h"
 
 #include "base/check.h"
 

@@ -3,7 +3,7 @@
 #ifndef K3X_API_SCHEDULER_EXTENDER_OPINIONS_H
 #define K3X_API_SCHEDULER_EXTENDER_OPINIONS_H
 
-#include "api/scheduler/extender_wire.h"
+#include "api/scheduler/extenders/extender_wire.h"
 #include "base/mem/map.h"
 
 struct opinion {

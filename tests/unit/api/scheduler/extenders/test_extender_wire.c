@@ -1,7 +1,7 @@
 /* The words of extenders: what is written, and what of an answer is taken or refused. */
 #include "tests/unit/unit.h"
 
-#include "api/scheduler/extender_wire.h"
+#include "api/scheduler/extenders/extender_wire.h"
 #include "base/json/json.h"
 
 static struct arena arena;

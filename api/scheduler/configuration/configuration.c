@@ -1,5 +1,5 @@
 /* See configuration.h. Each object is read by a table of its members: what is in no table is an error. */
-#include "api/scheduler/configuration_int.h"
+#include "api/scheduler/configuration/configuration_int.h"
 
 #include "base/check.h"
 #include "base/json/json.h"

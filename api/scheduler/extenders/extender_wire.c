@@ -1,5 +1,5 @@
 /* See extender_wire.h. */
-#include "api/scheduler/extender_wire.h"
+#include "api/scheduler/extenders/extender_wire.h"
 
 #include "base/json/json.h"
 #include "base/mem/utf8.h"

@@ -1,7 +1,7 @@
 /* What extenders say of nodes is put together: who is left, what spoke against the others, and points. */
 #include "tests/unit/unit.h"
 
-#include "api/scheduler/extender_opinions.h"
+#include "api/scheduler/extenders/extender_opinions.h"
 
 static struct arena arena;
 static struct opinions nodes;

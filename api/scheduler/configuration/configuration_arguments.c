@@ -2,7 +2,7 @@
  * then checked as a whole as upstream checks it, in its words (pkg/scheduler/apis/config/validation,
  * validation_pluginargs.go): types and unknown members end the reading where they stand, what is checked is told by the
  * first that is wrong. Node affinity is checked as a pod's is. */
-#include "api/scheduler/configuration_int.h"
+#include "api/scheduler/configuration/configuration_int.h"
 
 #include "api/machinery/rules/checks.h"
 #include "api/machinery/rules/pod/pod.h"

@@ -1,9 +1,9 @@
 /* Extenders of a KubeSchedulerConfiguration, see configuration.h. Checked as upstream's validateExtenders() does it,
  * and what there fails at the first call, a URL that is none or half of a key pair, is refused here at the start. */
-#include "api/scheduler/configuration_int.h"
+#include "api/scheduler/configuration/configuration_int.h"
 
 #include "api/machinery/rules/names.h"
-#include "api/scheduler/extender_wire.h"
+#include "api/scheduler/extenders/extender_wire.h"
 #include "base/base64.h"
 #include "base/check.h"
 #include "base/time/duration.h"
