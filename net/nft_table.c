@@ -10,6 +10,9 @@
  * a single part that fails is refused. So a table of a thousand parts with one bad one costs some twenty checks, and
  * meanwhile the kernel keeps what it had.
  *
+ * A turn that has nothing but elements of sets that are known is written without nft (nft_elements.h); if the kernel
+ * does not take that, nft tries the same, and what is said above happens.
+ *
  * What can go wrong: somebody else removes something of the table, or flushes all tables of the machine: the kernel
  * tells (nft_watch.h), and all is rebuilt at once; if it goes on, with a growing pause, for two may be at it who both
  * put back. Where the kernel does not tell, the next removal fails, and all is rebuilt then. nft is absent or too old:
@@ -29,6 +32,7 @@
 #include "net/nft_watch.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 enum {
 	SETTLE_MS = 20,
@@ -75,7 +79,13 @@ struct nft_table {
 	bool rebuild;
 	uv_timer_t timer, again_timer, put_back_timer;
 	struct nft_run run;
-	bool running;
+	bool running; /* nft, or the writer of elements */
+	/* elements alone, on libuv's pool */
+	int elements_fd; /* -1: there is none */
+	unsigned elements_port;
+	uv_work_t elements_work;
+	struct strbuf batch;
+	int batch_rc;
 	uint64_t written_ms;
 	/* what others do to it */
 	struct nft_watch *watch; /* NULL: nobody tells */
@@ -295,6 +305,53 @@ static void run(struct nft_table *t, struct group g, bool is_check)
 	t->own[t->own_next++ % OWN_RUNS] = (uint32_t)uv_process_get_pid(&t->run.process);
 }
 
+/* ---- a turn: elements alone ---- */
+
+static void send_elements(uv_work_t *w)
+{
+	struct nft_table *t = w->data;
+	t->batch_rc = nft_elements_send(t->elements_fd, strbuf_slice(&t->batch));
+}
+
+static void written(struct nft_table *t, const struct err *err);
+
+/* What the kernel did not take is nft's to try, and to say why. */
+static void elements_sent(uv_work_t *w, int status)
+{
+	struct nft_table *t = w->data;
+	struct err none = ERR_INIT;
+	LOOP_CHECK_OWNER(t->o.loop);
+	t->running = false;
+	strbuf_reset(&t->batch);
+	if (sm_state(&t->sm) == TABLE_CLOSING)
+		closing_part_done(&t->closing);
+	else if (t->batch_rc == 0)
+		written(t, &none);
+	else
+		run(t, (struct group){0, t->adds_count}, false);
+}
+
+/* False: the turn has more than elements. */
+static bool write_elements(struct nft_table *t)
+{
+	struct strbuf commands = STRBUF_INIT;
+	if (t->turn_rebuilds || t->elements_fd < 0)
+		return false;
+	strbuf_add_slice(&commands, strbuf_slice(&t->base));
+	for (size_t i = 0; i < t->adds_count && commands.len <= NFT_ELEMENTS_BYTES_MAX; i++)
+		strbuf_add_slice(&commands, text_of(t->entries[i].add));
+	strbuf_reset(&t->batch);
+	bool are_all = commands.len <= NFT_ELEMENTS_BYTES_MAX &&
+	               nft_elements_encode(&t->batch, t->o.name, t->o.sets, t->o.n_sets, strbuf_slice(&commands));
+	strbuf_release(&commands);
+	if (!are_all)
+		return false;
+	t->running = true;
+	t->elements_work.data = t;
+	CHECK(uv_queue_work(loop_uv(t->o.loop), &t->elements_work, send_elements, elements_sent) == 0);
+	return true;
+}
+
 static void tell_refused(struct nft_table *t, struct entry *e)
 {
 	struct part *p = e->part;
@@ -474,10 +531,10 @@ static void settled(uv_timer_t *timer)
 	take_entries(t);
 	write_base(t);
 	sm_move(&t->sm, TABLE_WRITING);
-	if (t->base.len || t->adds_count)
-		run(t, (struct group){0, t->adds_count}, false);
-	else
+	if (!t->base.len && !t->adds_count)
 		turn_is_written(t);
+	else if (!write_elements(t))
+		run(t, (struct group){0, t->adds_count}, false);
 }
 
 /* What was in the way of a refused part may have gone. */
@@ -511,7 +568,7 @@ static void removed(void *arg, uint32_t who)
 	struct nft_table *t = arg;
 	uint64_t now = loop_now_ms(t->o.loop), next = t->put_back_at_ms + t->put_back_wait_ms;
 	for (size_t i = 0; i < OWN_RUNS; i++)
-		if (who && t->own[i] == who)
+		if (who && (t->own[i] == who || (t->elements_fd >= 0 && t->elements_port == who)))
 			return;
 	if (sm_state(&t->sm) == TABLE_NEW || sm_state(&t->sm) == TABLE_CLOSING ||
 	        uv_is_active((uv_handle_t *)&t->put_back_timer))
@@ -540,6 +597,7 @@ struct nft_table *nft_table_new(const struct nft_table_options *options)
 	t->o.name = xstrdup(options->name);
 	t->o.nft_path = options->nft_path ? xstrdup(options->nft_path) : NULL;
 	t->retry_ms = RETRY_MS;
+	t->elements_fd = options->n_sets ? nft_elements_open(&t->elements_port) : -1;
 	list_init(&t->dirty);
 	map_init(&t->parts);
 	sm_init(&t->sm, &machine, TABLE_NEW, t->o.name);
@@ -571,6 +629,9 @@ static void free_table(struct closing *c)
 	map_release(&t->parts);
 	strbuf_release(&t->base);
 	strbuf_release(&t->accepted);
+	strbuf_release(&t->batch);
+	if (t->elements_fd >= 0)
+		close(t->elements_fd);
 	free((char *)t->o.name);
 	free((char *)t->o.nft_path);
 	free(t);

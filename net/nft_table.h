@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/mem/str.h"
 #include "base/rt/loop.h"
+#include "net/nft_elements.h"
 
 struct nft_table;
 
@@ -19,6 +20,10 @@ struct nft_table_options {
 	struct loop *loop;
 	const char *name;     /* family and name: "ip k3x-proxy"; for the log */
 	const char *nft_path; /* NULL: "nft" on PATH */
+	/* Sets and maps of which single elements come and go: what changes nothing else is written without nft. Stay.
+	 */
+	const struct nft_set_kind *sets;
+	size_t n_sets;
 	/* Writes the whole table without parts; begins with the removal of what was there. */
 	void (*frame)(void *arg, struct strbuf *out);
 	/* A part was left out; once per text of it. NULL: nobody is told. */

@@ -599,6 +599,8 @@ static void make_table(struct proxy *p, const struct ip_net *pods)
 	struct nft_table_options o = {.loop = p->loop,
 	        .name = t->family->table,
 	        .nft_path = p->options.nft_path,
+	        .sets = proxy_sets,
+	        .n_sets = proxy_sets_count,
 	        .frame = write_frame,
 	        .refused = part_refused,
 	        .applied = table_applied,

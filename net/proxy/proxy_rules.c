@@ -40,6 +40,20 @@ const struct proxy_family proxy_families[IP_FAMILIES] = {
         [IP_V6] = {IP_V6, "ip6 k3x-proxy", "ip6", "ipv6_addr"},
 };
 
+const struct nft_set_kind proxy_sets[] = {
+        {"services", "atp", "v"},
+        {"tcp-endpoints", "apn", "ap"},
+        {"udp-endpoints", "apn", "ap"},
+        {"sctp-endpoints", "apn", "ap"},
+        {"externals", "atp", "v"},
+        {"node-ports", "tp", "v"},
+        {"refused", "atp", NULL},
+        {"refused-ports", "tp", NULL},
+        {"cluster-ips", "a", NULL},
+        {"hairpin", "aa", NULL},
+};
+const size_t proxy_sets_count = COUNT_OF(proxy_sets);
+
 static const char *const protocols[] = {"tcp", "udp", "sctp"};
 
 static void write_sets(struct strbuf *out, const struct proxy_family *f)

@@ -6,6 +6,7 @@
 #include "base/ip.h"
 #include "base/mem/arena.h"
 #include "base/mem/str.h"
+#include "net/nft_elements.h"
 
 /* How a family is said in nftables. Each has a table of its own. */
 struct proxy_family {
@@ -73,6 +74,10 @@ size_t proxy_rules_spread(const struct proxy_port *p);
  * before who leads to it. */
 void proxy_chooser_add(struct strbuf *out, const struct proxy_port *p);
 void proxy_chooser_delete(struct strbuf *out, const struct proxy_port *p);
+
+/* The maps and sets of which elements come and go with services. */
+extern const struct nft_set_kind proxy_sets[];
+extern const size_t proxy_sets_count;
 
 /* The frame of a family's table: base chains, maps, sets. Begins with the removal of what was there. node_ports: "A,
  * B", the ranges in which addresses of the node have node ports; "": all, 127.0.0.0/8 among them if on_localhost. */

@@ -54,16 +54,44 @@ static void settle(void)
 	loop_turn(&loop);
 }
 
-static int setup(void **state)
+static const struct nft_set_kind sets[] = {{"m", "p", "v"}};
+static char nft_link[] = "/tmp/test-nft-table-XXXXXX"; /* nft, until it is taken away */
+
+static void take_nft_away(void)
+{
+	assert_int_equal(unlink(nft_link), 0);
+}
+
+static int setup_with(const char *nft_path)
 {
 	loop_init(&loop, "test");
 	loop_own(&loop);
-	struct nft_table_options o = {
-	        .loop = &loop, .name = "ip k3x-test", .frame = frame, .refused = refused, .applied = applied};
+	struct nft_table_options o = {.loop = &loop,
+	        .name = "ip k3x-test",
+	        .nft_path = nft_path,
+	        .sets = sets,
+	        .n_sets = 1,
+	        .frame = frame,
+	        .refused = refused,
+	        .applied = applied};
 	table = nft_table_new(&o);
 	applied_count = refused_count = 0;
 	closed = false;
 	return 0;
+}
+
+static int setup(void **state)
+{
+	return setup_with(NULL);
+}
+
+static int setup_link(void **state)
+{
+	memcpy(nft_link + sizeof nft_link - 7, "XXXXXX", 6);
+	close(mkstemp(nft_link));
+	unlink(nft_link);
+	assert_int_equal(symlink(access("/usr/sbin/nft", X_OK) == 0 ? "/usr/sbin/nft" : "/sbin/nft", nft_link), 0);
+	return setup_with(nft_link);
 }
 
 static int teardown(void **state)
@@ -211,6 +239,63 @@ static void what_we_remove_ourselves_is_not_put_back(void **state)
 	assert_int_equal(applied_count, 6);
 }
 
+/* A part that is an element alone. */
+static void put_element(const char *key, const char *rank, int port, const char *chain)
+{
+	char *add = xprintf("add element ip k3x-test m { %d : goto c-%s }\n", port, chain),
+	     *remove = xprintf("delete element ip k3x-test m { %d }\n", port);
+	nft_table_put(table, slice_of(key), slice_of(rank), slice_of(add), slice_of(remove));
+	free(add);
+	free(remove);
+}
+
+static void elements_alone_need_no_nft(void **state)
+{
+	put("a", "1", 1, "x");
+	put("b", "1", 2, "x");
+	nft_table_start(table);
+	settle();
+	take_nft_away();
+	for (int i = 0; i < 5; i++) {
+		put_element("e", "2", 10 + i, i % 2 ? "a" : "b");
+		settle();
+		assert_true(leads(10 + i, i % 2 ? "a" : "b"));
+		assert_false(i && leads(9 + i, i % 2 ? "b" : "a"));
+	}
+	nft_table_drop(table, SLICE("e"));
+	settle();
+	assert_false(leads(14, "b"));
+	assert_int_equal(applied_count, 7); /* what we remove ourselves is not put back */
+	assert_int_equal(refused_count, 0);
+}
+
+static void an_element_that_is_refused_is_told(void **state)
+{
+	put("a", "1", 1, "x");
+	nft_table_start(table);
+	settle();
+	put_element("old", "1", 7, "a");
+	settle();
+	put_element("young", "2", 7, "nowhere");
+	put_element("innocent", "3", 8, "a");
+	settle();
+	assert_true(leads(7, "a") && leads(8, "a"));
+	assert_int_equal(refused_count, 1);
+	assert_string_equal(refused_key, "young");
+	assert_true(*refused_why);
+}
+
+/* While elements are written. */
+static void it_may_be_closed_among_elements(void **state)
+{
+	put("a", "1", 1, "x");
+	nft_table_start(table);
+	settle();
+	put_element("e", "2", 9, "a");
+	for (int i = 0; i < *(int *)*state && applied_count == 1; i++)
+		loop_turn(&loop);
+}
+
 static void it_may_be_closed_at_any_time(void **state)
 {
 	put("a", "1", 1, "x");
@@ -236,6 +321,7 @@ static int setup_turns(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define PUT_BACK cmocka_unit_test_setup_teardown(what_somebody_removed_is_put_back, setup_ways, teardown)
+#define CLOSED_AMONG cmocka_unit_test_setup_teardown(it_may_be_closed_among_elements, setup_turns, teardown)
 #define CLOSED cmocka_unit_test_setup_teardown(it_may_be_closed_at_any_time, setup_turns, teardown)
 
 int main(void)
@@ -249,6 +335,11 @@ int main(void)
 	        PUT_BACK,
 	        PUT_BACK,
 	        T(what_we_remove_ourselves_is_not_put_back),
+	        cmocka_unit_test_setup_teardown(elements_alone_need_no_nft, setup_link, teardown),
+	        T(an_element_that_is_refused_is_told),
+	        CLOSED_AMONG,
+	        CLOSED_AMONG,
+	        CLOSED_AMONG,
 	        CLOSED,
 	        CLOSED,
 	        CLOSED,
