@@ -177,4 +177,8 @@ static inline bool cel_is_true(struct cel_value v)
  * the language. SLICE_NULL when it has none. In the arena, or the name itself. */
 struct slice cel_escape(struct arena *a, struct slice name);
 
+/* A text of the format "duration" as schemas have it (kube-openapi's strfmt.ParseDuration): Go's "1h30m", or numbers
+ * with words, "5 minutes", of which those that mean nothing don't count. Nanoseconds. Any thread. */
+bool cel_duration_parse(struct slice text, int64_t *ret_nanos);
+
 #endif

@@ -11,6 +11,8 @@
 
 #define TEXT_COST 0.1     /* a byte walked over */
 #define PATTERN_COST 0.25 /* a byte of a pattern */
+/* Of comparing two addresses of 16 bytes; a network is masked before, and its length looked at. */
+enum { IP_COST = 4, NET_COST = IP_COST + 2 + 1 };
 enum { COST_LIST = 10, COST_MAP = 30, FORMAT_PATTERN_BYTES = 128, CHECK_COST = 350000 };
 
 static uint64_t plus(uint64_t a, uint64_t b)
@@ -76,8 +78,14 @@ static uint64_t cost_of(enum cel_cost cost, const struct call_sizes *s)
 		return plus(times(a, b), 1);
 	case CEL_COST_SETS_TWICE:
 		return plus(times(times(a, b), 2), 1);
-	case CEL_COST_NET:
-		return plus(7, scaled(b, TEXT_COST));
+	case CEL_COST_HAS_IP:
+		return IP_COST;
+	case CEL_COST_HAS_NET:
+		return NET_COST;
+	case CEL_COST_HAS_IP_TEXT:
+		return plus(IP_COST, scaled(b, TEXT_COST));
+	case CEL_COST_HAS_NET_TEXT:
+		return plus(NET_COST, scaled(b, TEXT_COST));
 	case CEL_COST_FORMAT:
 		return scaled(scaled(b, TEXT_COST), FORMAT_PATTERN_BYTES * PATTERN_COST);
 	case CEL_COST_CHECK:
@@ -216,10 +224,19 @@ static void replaced_size(struct node *n, const struct call_sizes *s)
 		set_size(n, 0, times(scaled(s->args[0], 1.0 / (double)least), s->args[2]));
 }
 
+/* Values of libraries, as addresses, quantities and formats are, have no size: two of them are compared at once. */
+static bool compares_opaque(const struct node *n, enum cel_cost cost)
+{
+	return cost == CEL_COST_COMPARE && n->count == 2 && n->args[0]->type->kind == CEL_OPAQUE &&
+	       n->args[1]->type->kind == CEL_OPAQUE;
+}
+
 static uint64_t estimate_overload(struct node *n, const struct function_overload *o)
 {
 	struct call_sizes s = {.count = n->count};
 	enum cel_cost cost = (enum cel_cost)o->cost;
+	if (compares_opaque(n, cost))
+		return 1;
 	for (size_t i = 0; i < n->count; i++)
 		s.args[i] = size_of(n->args[i]);
 	if (cost == CEL_COST_WALK)

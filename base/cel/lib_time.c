@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/time/zone.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -221,6 +222,70 @@ bool cel_span_parse(struct slice s, int64_t *ret)
 			return false;
 	*ret = (int64_t)(is_negative ? -total : total);
 	return is_negative || total <= INT64_MAX;
+}
+
+/* ---- the format "duration" of schemas ---- */
+
+/* A unit by one of its signs, or by a word that begins so. */
+static int64_t unit_by_word(struct slice word)
+{
+	static const struct {
+		const char *signs[2], *stem;
+		int64_t nanos;
+	} rows[] = {
+	        {{"ns", "ns"}, "nano", 1},
+	        {{"us", "\xc2\xb5s"}, "micro", 1000},
+	        {{"ms", "ms"}, "milli", 1000000},
+	        {{"s", "s"}, "sec", SECOND_NS},
+	        {{"m", "m"}, "min", INT64_C(60) * SECOND_NS},
+	        {{"h", "hr"}, "hour", INT64_C(3600) * SECOND_NS},
+	        {{"d", "d"}, "day", INT64_C(86400) * SECOND_NS},
+	        {{"w", "wk"}, "week", INT64_C(604800) * SECOND_NS},
+	};
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		size_t n = strlen(rows[i].stem);
+		if (slice_caseis(word, rows[i].signs[0]) || slice_caseis(word, rows[i].signs[1]) ||
+		        (word.len > n && slice_caseis((struct slice){word.ptr, n}, rows[i].stem)) ||
+		        slice_caseis(word, rows[i].stem))
+			return rows[i].nanos;
+	}
+	return 0;
+}
+
+static struct slice take_word(struct slice *s)
+{
+	struct slice word = {s->ptr, 0};
+	while (s->len && (isalpha((unsigned char)s->ptr[0]) || (unsigned char)s->ptr[0] >= 0x80)) {
+		*s = (struct slice){s->ptr + 1, s->len - 1};
+		word.len++;
+	}
+	return word;
+}
+
+bool cel_duration_parse(struct slice s, int64_t *ret)
+{
+	uint64_t total = 0, n;
+	bool any = false;
+	if (cel_span_parse(s, ret))
+		return true;
+	while (s.len) {
+		struct slice digits = take_digits(&s), gap = s;
+		while (digits.len && gap.len && isspace((unsigned char)gap.ptr[0]))
+			gap = (struct slice){gap.ptr + 1, gap.len - 1};
+		struct slice rest = gap, word = take_word(&rest);
+		if (!digits.len || !word.len) { /* nothing that counts begins here */
+			s = digits.len ? s : (struct slice){s.ptr + 1, s.len - 1};
+			continue;
+		}
+		if (!slice_to_u64(digits, &n) || n > INT64_MAX)
+			return false;
+		int64_t unit = unit_by_word(word);
+		any |= unit != 0;
+		total += n * (uint64_t)unit; /* beyond 292 years it wraps, as upstream's does */
+		s = rest;
+	}
+	*ret = (int64_t)total;
+	return any;
 }
 
 /* ---- reckoning ---- */

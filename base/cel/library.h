@@ -38,7 +38,10 @@ enum cel_cost {
 	CEL_COST_TO_BYTES,
 	CEL_COST_TO_STRING,
 	CEL_COST_QUOTE,
-	CEL_COST_NET,      /* two addresses compared, and the second parsed */
+	CEL_COST_HAS_IP,      /* two addresses compared */
+	CEL_COST_HAS_NET,     /* two networks */
+	CEL_COST_HAS_IP_TEXT, /* and the second parsed */
+	CEL_COST_HAS_NET_TEXT,
 	CEL_COST_FORMAT,   /* a pattern over the second */
 	CEL_COST_CHECK,    /* an authorizer asked */
 	CEL_COST_SELECTOR, /* the second parsed as a selector */

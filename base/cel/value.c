@@ -142,7 +142,7 @@ static struct cel_value typed_text(struct arena *a, struct slice text, const str
 		               : cel_error(a, "invalid data, could not parse '%.*s' as a time", SLICE_FMT(text));
 	}
 	if (type->kind == CEL_DURATION)
-		return cel_span_parse(text, &v.integer)
+		return cel_duration_parse(text, &v.integer)
 		               ? v
 		               : cel_error(a, "invalid data, could not parse '%.*s' as a duration", SLICE_FMT(text));
 	struct slice bytes;

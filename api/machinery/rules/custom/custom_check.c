@@ -33,6 +33,8 @@ static void put_place(struct strbuf *out, const struct custom_place *at)
 	put_place(out, at->parent);
 	if (at->is_element)
 		strbuf_addf(out, "[%zu]", at->index);
+	else if (at->is_key)
+		strbuf_addf(out, "[%.*s]", SLICE_FMT(at->name));
 	else
 		strbuf_addf(out, "%s%.*s", out->len ? "." : "", SLICE_FMT(at->name));
 }
@@ -77,6 +79,14 @@ __attribute__((format(printf, 4, 5))) static void invalid(
 	va_end(ap);
 	field_error_add(c->errors, "FieldValueInvalid", path, "Invalid value: %s: %s in body %s",
 	        v ? value_text(c, v) : "\"\"", path, text);
+}
+
+/* The count stands for the value. */
+static void too_few(struct check *c, const struct custom_place *at, int64_t have, int64_t least, const char *of_what)
+{
+	const struct json count = {
+	        .type = JSON_NUMBER, .text = slice_of(arena_printf(c->errors->arena, "%" PRId64, have))};
+	invalid(c, at, &count, "should have at least %" PRId64 " %s", least, of_what);
 }
 
 static void too_many(struct check *c, const struct custom_place *at, int64_t have, int64_t most)
@@ -323,7 +333,7 @@ static void check_array(struct check *c, const struct custom_place *at, const st
 	if (b && b->items_max >= 0 && (int64_t)v->count > b->items_max)
 		too_many(c, at, v->count, b->items_max);
 	if (b && (int64_t)v->count < b->items_min)
-		invalid(c, at, v, "should have at least %" PRId64 " items", b->items_min);
+		too_few(c, at, v->count, b->items_min, "items");
 	if (n->flags & CUSTOM_UNIQUE && has_duplicates(v))
 		invalid(c, at, v, "shouldn't contain duplicates");
 	if (n->flags & (CUSTOM_SET | CUSTOM_KEYED))
@@ -384,7 +394,7 @@ static void check_object(struct check *c, const struct custom_place *at, const s
 	if (b && b->members_max >= 0 && (int64_t)v->count > b->members_max)
 		too_many(c, at, v->count, b->members_max);
 	if (b && (int64_t)v->count < b->members_min)
-		invalid(c, at, v, "should have at least %" PRId64 " properties", b->members_min);
+		too_few(c, at, v->count, b->members_min, "properties");
 	if (n->flags & CUSTOM_EMBEDDED)
 		check_embedded(c, at, v);
 	check_members(c, at, n, v, old, is_whole);

@@ -4,6 +4,7 @@
 
 #include "api/machinery/codec/scalar.h"
 #include "base/base64.h"
+#include "base/cel/cel.h"
 #include "base/check.h"
 #include "base/mem/arena.h"
 
@@ -87,31 +88,10 @@ static bool is_date_time(struct slice s)
 	return scalar_time_parse(s, &seconds, &nanos, NULL) == 0;
 }
 
-/* A number with a unit, again and again: Go's time.ParseDuration, and the words that strfmt adds. */
 static bool is_duration(struct slice s)
 {
-	static const char *const units[] = {"ns", "us", "\xc2\xb5s", "\xce\xbcs", "ms", "s", "m", "h", "d", "w"};
-	bool any = false;
-	if (s.len && (s.ptr[0] == '-' || s.ptr[0] == '+'))
-		s = (struct slice){s.ptr + 1, s.len - 1};
-	if (slice_is(s, "0"))
-		return true;
-	while (s.len) {
-		size_t n = 0, numbers = 0, unit = 0;
-		for (; n < s.len && (isdigit((unsigned char)s.ptr[n]) || s.ptr[n] == '.'); n++)
-			numbers += s.ptr[n] != '.';
-		while (n < s.len && s.ptr[n] == ' ')
-			n++;
-		s = (struct slice){s.ptr + n, s.len - n};
-		for (size_t i = 0; i < COUNT_OF(units); i++)
-			if (slice_starts(s, units[i]) && strlen(units[i]) > unit)
-				unit = strlen(units[i]);
-		if (!numbers || !unit)
-			return false;
-		s = (struct slice){s.ptr + unit, s.len - unit};
-		any = true;
-	}
-	return any;
+	int64_t nanos;
+	return cel_duration_parse(s, &nanos);
 }
 
 static bool is_byte(struct slice s)

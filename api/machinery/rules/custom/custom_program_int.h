@@ -94,6 +94,7 @@ struct custom_place {
 	struct slice name;
 	size_t index;
 	bool is_element;
+	bool is_key; /* of a map, said in brackets as upstream's rules do */
 };
 const char *custom_place_text(struct arena *a, const char *base, const struct custom_place *at);
 /* What an element of a keyed list or a set is known by. */

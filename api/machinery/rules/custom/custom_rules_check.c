@@ -221,7 +221,7 @@ static void walk(struct asking *k, const struct custom_node *n, const struct cus
 	json_index_init(&before, (struct json *)p->old);
 	JSON_FOREACH (it, p->now) {
 		const struct custom_node *m = custom_node_member(n, it->key);
-		struct custom_place here = {.parent = at, .name = it->key};
+		struct custom_place here = {.parent = at, .name = it->key, .is_key = !m};
 		m = m ? m : n->values;
 		if (!m || !(m->flags & CUSTOM_RULED))
 			continue;

@@ -186,7 +186,12 @@ static void costs_follow_the_sizes_of_types(void **state)
 		uint64_t cost;
 	} rows[] = {{"self.replicas > 1", 3}, {"self.ports.all(p, p.port > 1)", 2 + 1 + 10 * (3 + 3)},
 	        {"self.tags.all(t, t == 'abc')", 2 + 1 + 10 * (1 + 1 + 3)}, {"true && self.__in__", 2},
-	        {"has(self.name)", 1}, {"[1, 2].map(x, x)", 10 + 10 + 1 + 2 * 13}};
+	        {"has(self.name)", 1}, {"ip('1.1.1.1') == ip('1.1.1.2')", 1 + 1 + 1},
+	        {"cidr('10.0.0.0/8') != cidr('10.0.0.0/8').masked()", 1 + 1 + 1 + 1},
+	        {"cidr('10.0.0.0/8').containsIP(ip('10.0.0.1'))", 1 + 1 + 4},
+	        {"cidr('10.0.0.0/8').containsIP('10.0.0.1')", 1 + 4 + 1},
+	        {"cidr('10.0.0.0/8').containsCIDR(cidr('10.1.0.0/16'))", 1 + 2 + 7},
+	        {"[1, 2].map(x, x)", 10 + 10 + 1 + 2 * 13}};
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		const struct cel_program *p = cel_compile(&a, env, vars, 1, slice_of(rows[i].text), NULL);
 		assert_non_null(p);

@@ -96,7 +96,7 @@ static void each_word_has_its_message(void **state)
 	says(SPEC("\"a\":{\"type\":\"string\",\"format\":\"ipv4\"}"), "{\"spec\":{\"a\":\"1.2.3\"}}", NULL,
 	        "spec.a: Invalid value: \"1.2.3\": spec.a in body must be of type ipv4: \"1.2.3\"");
 	says(SPEC("\"a\":{\"type\":\"array\",\"minItems\":1,\"items\":{\"type\":\"string\"}}"), "{\"spec\":{\"a\":[]}}",
-	        NULL, "spec.a: Invalid value: []: spec.a in body should have at least 1 items");
+	        NULL, "spec.a: Invalid value: 0: spec.a in body should have at least 1 items");
 	says(SPEC("\"a\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}"), "{\"spec\":{\"a\":[\"x\",1]}}", NULL,
 	        "spec.a[1]: Invalid value: \"integer\": spec.a[1] in body must be of type string: \"integer\"");
 	says(SPEC("\"a\":{\"type\":\"object\",\"maxProperties\":1,\"additionalProperties\":{\"type\":\"string\"}}"),
