@@ -250,15 +250,23 @@ size_t proxy_rules_spread(const struct proxy_port *p)
 	return remembers(p, p->n_internal) ? 0 : p->n_internal;
 }
 
+static void write_choice(struct strbuf *out, const struct proxy_port *p, size_t n, size_t of)
+{
+	const char *ip = p->family->ip;
+	strbuf_addf(out,
+	        "add rule %s %s-of-%zu dnat %s to %s daddr . %s dport . numgen random mod %zu map @%s-endpoints\n",
+	        p->family->table, p->protocol, n, ip, ip, p->protocol, of, p->protocol);
+}
+
+/* Two look-ups are not one: between them a transaction may take endpoints away. Who comes then finds nothing under its
+ * number, and goes to the first, which is there as long as any is. */
 void proxy_chooser_add(struct strbuf *out, const struct proxy_port *p)
 {
 	size_t n = proxy_rules_spread(p);
-	const char *table = p->family->table, *ip = p->family->ip, *protocol = p->protocol;
 	CHECK(n > 0);
-	strbuf_addf(out,
-	        "add chain %s %s-of-%zu\n"
-	        "add rule %s %s-of-%zu dnat %s to %s daddr . %s dport . numgen random mod %zu map @%s-endpoints\n",
-	        table, protocol, n, table, protocol, n, ip, ip, protocol, n, protocol);
+	strbuf_addf(out, "add chain %s %s-of-%zu\n", p->family->table, p->protocol, n);
+	write_choice(out, p, n, n);
+	write_choice(out, p, n, 1);
 }
 
 void proxy_chooser_delete(struct strbuf *out, const struct proxy_port *p)

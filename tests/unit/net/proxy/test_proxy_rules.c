@@ -131,6 +131,8 @@ static void both_families_stand_side_by_side(void **state)
 	assert_non_null(strstr(rules, "fd00:43::9 . tcp . 80 : goto tcp-of-2"));
 	assert_non_null(strstr(rules, "dnat ip6 to ip6 daddr . tcp dport . numgen random mod 2 map "
 	                              "@tcp-endpoints"));
+	/* who falls between two look-ups goes to the first */
+	assert_non_null(strstr(rules, "dnat ip to ip daddr . tcp dport . numgen random mod 1 map @tcp-endpoints"));
 	assert_non_null(strstr(rules, "fd00:43::9 . 80 . 0 : fd00:42::5 . 8080"));
 	assert_non_null(strstr(rules, "10.43.0.9 . 80 . 0 : 10.42.0.5 . 8080"));
 	delete_port(&s, &v6);
