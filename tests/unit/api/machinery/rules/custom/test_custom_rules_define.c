@@ -82,6 +82,10 @@ static void rules_are_asked_at_their_place(void **state)
 	        "{'l':[1,0,-1]}", NULL,
 	        "l[1]: Invalid value: \"integer\": failed rule: self > 0\nl[2]: Invalid value: \"integer\": failed "
 	        "rule: self > 0");
+	says("{'type':'object','properties':{'m':{'type':'object','additionalProperties':{'type':'object','properties':"
+	     "{"
+	     "'v':{'type':'integer','x-kubernetes-validations':[{'rule':'self > 0'}]}}}}}}",
+	        "{'m':{'k.1':{'v':0}}}", NULL, "m[k.1].v: Invalid value: \"integer\": failed rule: self > 0");
 	says("{'type':'object','properties':{'a.b':{'type':'object','properties':{'n':{'type':'integer','x-kubernetes-"
 	     "validations':[{"
 	     "'rule':'self > 0'}]}}}},'x-kubernetes-validations':[{'rule':'self.a__dot__b.n < 9'}]}",
@@ -205,6 +209,11 @@ static void rules_of_the_field_are_taken(void **state)
 	        "{'type':'string','maxLength':20,'x-kubernetes-validations':[{'rule':'size(self) == 0 || "
 	        "format.dns1123Label().validate(self) == "
 	        "null'}]}",
+	        /* what libraries make has no size, and needs none to be compared */
+	        "{'type':'string','maxLength':48,'x-kubernetes-validations':[{'rule':'cidr(self) == "
+	        "cidr(self).masked()'},"
+	        "{'rule':'ip(self) != ip(`1.1.1.1`)'},{'rule':'quantity(self) == quantity(`1`)'},"
+	        "{'rule':'cidr(`169.254.0.0/16`).containsIP(cidr(self).ip())'}]}",
 	        "{'x-kubernetes-int-or-string':true,'x-kubernetes-validations':[{'rule':'type(self) == string ? "
 	        "self.endsWith(`%`) : self > 0'}]}",
 	};
