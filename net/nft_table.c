@@ -41,9 +41,9 @@ enum {
 	TELL_MS = 60000,
 	REFUSED_AGAIN_MS = 300000,
 	PUT_BACK_MS = 1000,
-	PUT_BACK_MS_MAX = 60000,
-	OWN_RUNS = 8,    /* of which the kernel may tell still */
-	GROUPS_MAX = 128 /* halves of halves: more than the bits of a size, twice */
+	PUT_BACK_MS_MAX = 5000, /* so long services are out while somebody works at the firewall */
+	OWN_RUNS = 8,           /* of which the kernel may tell still */
+	GROUPS_MAX = 128        /* halves of halves: more than the bits of a size, twice */
 };
 
 enum table_state { TABLE_NEW, TABLE_IDLE, TABLE_SETTLING, TABLE_WRITING, TABLE_CHECKING, TABLE_PAUSED, TABLE_CLOSING };
@@ -555,7 +555,7 @@ static void put_back(uv_timer_t *timer)
 	struct nft_table *t = timer->data;
 	uint64_t now = loop_now_ms(t->o.loop);
 	log_warn("nft", "somebody else has removed something of the table, it is put back", "table=\"%s\"", t->o.name);
-	bool is_news = !t->put_back_at_ms || now - t->put_back_at_ms > 5 * PUT_BACK_MS_MAX;
+	bool is_news = !t->put_back_at_ms || now - t->put_back_at_ms > 12 * PUT_BACK_MS_MAX;
 	t->put_back_wait_ms = is_news ? PUT_BACK_MS : t->put_back_wait_ms * 2;
 	if (t->put_back_wait_ms > PUT_BACK_MS_MAX)
 		t->put_back_wait_ms = PUT_BACK_MS_MAX;

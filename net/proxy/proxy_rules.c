@@ -169,11 +169,8 @@ void proxy_rules_frame(struct strbuf *out, const struct proxy_family *f, const c
 	write_dispatch(out, f, to_port, cluster_cidr);
 	write_postrouting(out, f);
 	write_refusals(out, f, to_port);
+	strbuf_adds(out, "}\n");
 	arena_release(&a);
-	strbuf_addf(out,
-	        "	chain masquerade-outside { %s saddr != %s meta mark set meta mark | 0x%x; }\n"
-	        "}\n",
-	        f->ip, cluster_cidr, MASQUERADE_MARK);
 }
 
 /* ---- who went where ---- */
@@ -382,7 +379,9 @@ static void write_outside(struct strbuf *out, const struct proxy_port *p, const 
 	if (p->external_local) {
 		write_local(out, p, cluster_cidr);
 	} else {
-		strbuf_addf(out, "add rule %s ext-%s jump masquerade-outside\n", p->family->table, p->chain);
+		/* Pods too: of another node's node port the answer would come from the endpoint, whom nobody asked. */
+		strbuf_addf(out, "add rule %s ext-%s meta mark set meta mark | 0x%x\n", p->family->table, p->chain,
+		        MASQUERADE_MARK);
 		write_chain(out, "ext", p, p->external, p->n_external);
 	}
 }

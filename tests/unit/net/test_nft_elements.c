@@ -146,7 +146,9 @@ static void a_large_batch_is_taken(void **state)
 	for (int i = 0; i < 700; i++)
 		strbuf_addf(&s, "add " V4 "cluster-ips { 10.43.%d.%d }\n", i / 250, i % 250);
 	assert_int_equal(apply(f, strbuf_cstr(&s)), 0);
-	assert_non_null(strstr(listed(f), "10.43.2.199"));
+	char *is = listed(f);
+	assert_non_null(strstr(is, "10.43.2.199"));
+	free(is);
 	strbuf_release(&s);
 }
 
