@@ -11,20 +11,22 @@
  *       set hairpin     address . address                             an endpoint talking to itself
  *       chain dispatch  what is not from a pod is marked for masquerading where it is sent to a cluster IP: the answer
  *                       must come back this way, also where an endpoint's node checks that it would; then the maps
- *       chain tcp-of-N  dnat to what the map has for address, port and a random number below N; and so for udp and sctp
+ *       chain tcp-of-N  dnat to what the map has for address, port and a random number below N; so for udp and sctp
  *       chain ext-X     mark for masquerading, then dnat to one of a map of its own; policy Local: no mark, endpoints
- * of this node or nothing, but what comes from pods and the node itself goes to all-X chain all-X     to the endpoints
- * of the whole cluster, for them chain lb-X      who may come to a load balancer's address goes to ext-X, the others
- * nowhere chain deny      a reset for TCP: ICMP is limited in number, and forgotten by who is still connecting
+ *                       of this node or nothing, but what comes from pods and the node itself goes to all-X
+ *       chain all-X     to the endpoints of the whole cluster, for them
+ *       chain lb-X      who may come to a load balancer's address goes to ext-X, the others nowhere
+ *       chain deny      a reset for TCP: ICMP is limited in number, and forgotten by who is still connecting
  *
  * A packet costs two map lookups whatever the number of services. A service port is added and removed by itself: its
  * chains are its own, its map elements are named by its addresses. Most ports are elements alone, for the kernel walks
  * all chains of a table at each transaction: ten thousand with a chain each took it twelve seconds, without one second.
  * It walks them and all elements that lead to chains when one of these changes; so what leads to a port is one part of
  * the table, and where its endpoints are another, which changes alone when an endpoint takes another's place.
- * With client affinity each endpoint has a set of the
- * clients that came, with a timeout, and a chain that adds to it (set was-Y, chain to-Y): these stay while the port's
- * chains are made anew, so that clients are not forgotten when another endpoint comes or goes. */
+ *
+ * With client affinity each endpoint has a set of the clients that came, with a timeout, and a chain that adds to it
+ * (set was-Y, chain to-Y): these stay while the port's chains are made anew, so that clients are not forgotten when
+ * another endpoint comes or goes. */
 #include "net/proxy/proxy_rules_int.h"
 
 #include "base/check.h"

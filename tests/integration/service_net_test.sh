@@ -83,6 +83,8 @@ check_is "a pod's own address is seen, an outsider's is the node's" "10.42.7.9 1
 	"$(who pod 10.43.7.1 | cut -d' ' -f2) $(who out 203.0.113.1 | cut -d' ' -f2)"
 at out ip route add 10.43.0.0/16 via 198.18.0.1
 check_is "nor at the cluster's address, or the answer could take another way" "10.42.0.1" "$(who out 10.43.7.1 | cut -d' ' -f2)"
+check_is "by the outside's ways pods are seen as the node too, for the answer must come back by it" "10.42.0.1 10.42.0.1" \
+	"$(who pod 203.0.113.1 | cut -d' ' -f2) $(who pod 198.18.0.1 31080 | cut -d' ' -f2)"
 slice plain TCP
 check "without endpoints it is refused" wait_for 10 who_is refused pod 10.43.7.1
 check_is "at the node port too" refused "$(who out 198.18.0.1 31080)"
@@ -156,4 +158,12 @@ slice near TCP "10.42.7.1 node1 ready b" "10.42.7.2 node2 ready a"
 check "hints keep traffic in the zone" wait_for 20 whom_is two pod 10.43.7.5
 kubectl label node node1 --overwrite topology.kubernetes.io/zone=b >/dev/null
 check "which is followed" wait_for 10 whom_is one pod 10.43.7.5
+
+# ---- without a proxy ----
+stop_server TERM
+tables() { inside nft list tables | grep -c k3x-proxy; }
+check_is "a server that ends keeps the rules" 1 "$(tables)"
+start_server 17901 --node-name node1 --kubelet-port 17902 --disable-network-policy --flannel-backend=none --disable-kube-proxy || { finish; exit 1; }
+are_gone() { [ "$(tables)" = 0 ]; }
+check "one that is to have no proxy takes them away" wait_for 20 are_gone
 finish
